@@ -1,0 +1,167 @@
+package filter
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// bound is a Policy bound to a Trie: its topic rules turned into a table from
+// topic set to outcome. Only the table of the present moment is kept.
+type bound struct {
+	Policy
+	trie    *Trie
+	rules   [][]TopicID // by rule of Policy.Topics: the topics it is about
+	targets []Name      // by TopicID: the safe host of a safe-search topic
+	now     atomic.Pointer[moment]
+}
+
+// moment is a policy between two of its edges. Immutable.
+type moment struct {
+	from, until time.Time // from ≤ now < until; a zero until has no end
+	closed      Rule      // RulePaused or RuleBedtime, or 0
+	allow       nameSet
+	block       nameSet
+	table       []outcome // by SetID
+}
+
+// outcome is what a topic set comes to in one moment of one policy.
+type outcome struct {
+	topic    TopicID
+	action   Action
+	rule     Rule // 0: nothing applies
+	hasTopic bool
+}
+
+func bind(p Policy, trie *Trie) *bound {
+	b := &bound{Policy: p, trie: trie, rules: make([][]TopicID, len(p.Topics))}
+	if b.Zone == nil {
+		b.Zone = time.UTC
+	}
+	b.targets = make([]Name, trie.Topics())
+	for id := range b.targets {
+		t := trie.Topic(TopicID(id))
+		for i, r := range p.Topics {
+			if r.matches(t) {
+				b.rules[i] = append(b.rules[i], TopicID(id))
+			}
+		}
+		if t.Kind == KindSafeSearch {
+			b.targets[id], _ = ParseName(t.Target) // the builder refused bad ones
+		}
+	}
+	return b
+}
+
+// current is the moment that holds now, made when the last one has ended.
+func (b *bound) current(now time.Time) *moment {
+	m := b.now.Load()
+	if m == nil || now.Before(m.from) || (!m.until.IsZero() && !now.Before(m.until)) {
+		m = b.moment(now)
+		b.now.Store(m)
+	}
+	return m
+}
+
+// moment works out the rules that hold at a time.
+func (b *bound) moment(at time.Time) *moment {
+	local := at.In(b.Zone)
+	m := &moment{from: at}
+
+	if asleep, until := b.Bedtime.At(local); asleep {
+		m.closed, m.until = RuleBedtime, until
+	} else {
+		m.until = until
+	}
+	if b.Paused.Contains(at) {
+		m.closed = RulePaused
+	}
+	m.until = earlier(m.until, b.Paused.nextEdge(at))
+	m.allow = m.names(b.Allow, at)
+	m.block = m.names(b.Block, at)
+
+	active := make([][]TopicID, len(b.rules)) // by rule: its topics, if it applies now
+	for i, r := range b.Topics {
+		on, until := r.at(local)
+		if on {
+			active[i] = b.rules[i]
+		}
+		m.until = earlier(m.until, until)
+	}
+	m.table = b.table(active)
+	return m
+}
+
+// names collects the rules that hold at a time, and lets the moment end where
+// the first of them begins or ends.
+func (m *moment) names(rules []NameRule, at time.Time) nameSet {
+	var set nameSet
+	for _, r := range rules {
+		if r.When == (Span{}) || r.When.Contains(at) {
+			if set == nil {
+				set = nameSet{}
+			}
+			set[string(r.Name)] = struct{}{}
+		}
+		m.until = earlier(m.until, r.When.nextEdge(at))
+	}
+	return set
+}
+
+// table works out, for every topic set, the first line of the answering order
+// that applies.
+func (b *bound) table(active [][]TopicID) []outcome {
+	byTopic := make([]outcome, b.trie.Topics())
+	listed := make([]bool, b.trie.Topics())
+	for _, topics := range active {
+		for _, id := range topics {
+			o := outcome{topic: id, hasTopic: true}
+			switch b.trie.Topic(id).Kind {
+			case KindService:
+				o.action, o.rule = Block, RuleService
+			case KindCategory:
+				o.action, o.rule = Block, RuleCategory
+			case KindSafeSearch:
+				o.action, o.rule = Rewrite, RuleSafeSearch
+			case KindListed:
+				listed[id] = true
+				continue
+			default: // sealed and lifeline are not the person's to change
+				continue
+			}
+			byTopic[id] = o
+		}
+	}
+	table := make([]outcome, b.trie.Sets())
+	for id := range table {
+		first := outcome{}
+		isListed := false
+		for _, t := range b.trie.Set(SetID(id)) {
+			isListed = isListed || listed[t]
+			if o := byTopic[t]; o.rule != 0 && (first.rule == 0 || o.rule < first.rule) {
+				first = o
+			}
+		}
+		if b.OnlyListed && !isListed && (first.rule == 0 || RuleAllowList < first.rule) {
+			first = outcome{action: Block, rule: RuleAllowList}
+		}
+		table[id] = first
+	}
+	return table
+}
+
+// nameSet is a set of names that each stand for everything below them too.
+type nameSet map[string]struct{}
+
+// covers gives the length of the longest suffix of the name in the set, or 0.
+func (s nameSet) covers(n Name) uint8 {
+	if len(s) == 0 {
+		return 0
+	}
+	for len(n) > 1 {
+		if _, ok := s[string(n)]; ok {
+			return uint8(len(n))
+		}
+		n = n.Parent()
+	}
+	return 0
+}

@@ -1,0 +1,74 @@
+package filter
+
+import "time"
+
+// PolicyID names a policy for as long as the process runs, whatever snapshot is
+// in force. Zero is the household's default profile, which devices that nobody
+// has assigned get.
+type PolicyID uint16
+
+// Client is who asks, as far as deciding needs to know.
+type Client struct {
+	Policy PolicyID
+}
+
+// Policy is the rules of one person, as the household wrote them and before
+// they meet a Trie. It is a value: change it by making another and taking a new
+// Snapshot. Nothing in it is secret from explain.
+type Policy struct {
+	ID     PolicyID
+	Person string // for people: "Ana"
+	Band   string // for people: "6-9"
+
+	// Supervised is true for a person with any rules; see Verdict.Supervised.
+	Supervised bool
+	// Zone is where the person's clock is read; nil is UTC.
+	Zone *time.Location
+
+	Paused  Span     // zero: not paused
+	Bedtime Schedule // zero: no bedtime
+
+	Allow []NameRule // own allow rules and grants
+	Block []NameRule // own block rules
+
+	// Topics are the rules about services, categories, safe search and the
+	// allow-list, in any order: the answering order sorts them by kind. Where
+	// two of one kind apply, the first is named.
+	Topics []TopicRule
+	// OnlyListed is allow-list mode: a name in no KindListed topic of Topics is
+	// not answered.
+	OnlyListed bool
+}
+
+// NameRule is one of a person's own rules: a name and everything below it.
+type NameRule struct {
+	Name Name
+	When Span // zero: always
+}
+
+// TopicRule makes a topic, or every service of a group, matter for a person.
+// What it does follows from the topic's kind: services and categories are
+// blocked, safe-search hosts are rewritten, listed names are let through
+// allow-list mode.
+type TopicRule struct {
+	Topic string   // a topic's ID; or
+	Group string   // a group's name, for all services in it
+	When  Schedule // zero: always
+	Why   string   // the one-line reason, for people
+}
+
+// matches tells whether the rule is about the topic.
+func (r TopicRule) matches(t Topic) bool {
+	if r.Topic != "" {
+		return r.Topic == t.ID
+	}
+	return r.Group != "" && t.Kind == KindService && r.Group == t.Group
+}
+
+// at tells whether the rule applies at t, and when that may change.
+func (r TopicRule) at(t time.Time) (on bool, until time.Time) {
+	if len(r.When.Windows) == 0 && len(r.When.Except) == 0 {
+		return true, time.Time{}
+	}
+	return r.When.At(t)
+}

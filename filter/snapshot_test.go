@@ -1,0 +1,115 @@
+package filter
+
+import (
+	"bytes"
+	"slices"
+	"testing"
+	"time"
+)
+
+// trieOf builds a trie from entries in any order.
+func trieOf(t testing.TB, topics []Topic, entries ...Entry) *Trie {
+	t.Helper()
+	slices.SortStableFunc(entries, func(a, b Entry) int { return a.Name.Compare(b.Name) })
+	var buf bytes.Buffer
+	_, err := BuildTrie(&buf, topics, func(yield func(Entry) bool) error {
+		for _, e := range entries {
+			if !yield(e) {
+				break
+			}
+		}
+		return nil
+	}, BuildOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	trie, err := OpenTrie(buf.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return trie
+}
+
+const (
+	adult TopicID = iota
+	ads
+	tiktok
+	help
+	kids
+	google
+)
+
+var testTopics = []Topic{
+	adult:  {ID: "adult", Kind: KindCategory},
+	ads:    {ID: "ads", Kind: KindCategory},
+	tiktok: {ID: "tiktok", Kind: KindService, Group: "social"},
+	help:   {ID: "helplines", Kind: KindLifeline},
+	kids:   {ID: "kids", Kind: KindListed},
+	google: {ID: "google", Kind: KindSafeSearch, Target: "forcesafesearch.google.com"},
+}
+
+func testTrie(t testing.TB) *Trie {
+	e := func(name string, topic TopicID, mode Mode) Entry { return Entry{MustName(name), topic, mode} }
+	return trieOf(t, testTopics,
+		e("adult.example", adult, Suffix), e("health.adult.example", AnyCategory, Except),
+		e("worse.health.adult.example", adult, Suffix), e("tiktok.example", tiktok, Suffix),
+		e("ads.tiktok.example", ads, Suffix), e("help.example", help, Suffix),
+		e("help.adult.example", help, Suffix), e("kids.example", kids, Suffix),
+		e("www.google.example", google, Exact), e("exact.example", adult, Exact))
+}
+
+// TestAnsweringOrder holds the order of the package comment, a line per rule.
+func TestAnsweringOrder(t *testing.T) {
+	noon := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC) // a Monday
+	night := Schedule{Windows: []Window{{EveryDay, 20 * 60, 6*60 + 30}}}
+	child := Policy{
+		ID: 1, Supervised: true, Bedtime: night,
+		Allow:  []NameRule{{Name: MustName("good.adult.example")}, {Name: MustName("granted.example"), When: Span{noon, noon.Add(time.Hour)}}},
+		Block:  []NameRule{{Name: MustName("mine.example")}, {Name: MustName("bad.good.adult.example")}},
+		Topics: []TopicRule{{Topic: "adult"}, {Topic: "google"}, {Group: "social", When: Schedule{Windows: []Window{{EveryDay, 720, 780}}}}},
+	}
+	small := Policy{ID: 2, Supervised: true, OnlyListed: true, Topics: []TopicRule{{Topic: "kids"}, {Topic: "google"}}}
+	paused := Policy{ID: 3, Paused: Span{From: noon}}
+	free := Policy{ID: 4}
+	snap := NewSnapshot(testTrie(t), nil, []Policy{{ID: 0, Topics: []TopicRule{{Topic: "adult"}}}, child, small, paused, free})
+
+	for _, c := range []struct {
+		policy PolicyID
+		at     time.Duration // after noon
+		name   string
+		action Action
+		rule   Rule
+	}{
+		{1, 0, "www.adult.example", Block, RuleCategory},
+		{4, 0, "www.adult.example", Pass, RuleNone},
+		{0, 0, "www.adult.example", Block, RuleCategory},
+		{99, 0, "www.adult.example", Block, RuleCategory}, // unknown: the default profile
+		{1, 0, "help.adult.example", Pass, RuleLifeline},
+		{1, 9 * time.Hour, "help.adult.example", Pass, RuleLifeline},
+		{3, 0, "help.example", Pass, RuleLifeline},
+		{3, 0, "anything.example", Block, RulePaused},
+		{1, 9 * time.Hour, "good.adult.example", Block, RuleBedtime},
+		{1, 18*time.Hour + 30*time.Minute, "good.adult.example", Pass, RuleAllow}, // 06:30: awake
+		{1, 0, "www.good.adult.example", Pass, RuleAllow},
+		{1, 0, "bad.good.adult.example", Pass, RuleAllow}, // an allow rule comes before a block rule
+		{1, 0, "granted.example", Pass, RuleAllow},
+		{1, time.Hour, "granted.example", Pass, RuleNone},
+		{1, 0, "x.mine.example", Block, RuleBlock},
+		{1, 0, "tiktok.example", Block, RuleService},
+		{1, time.Hour, "tiktok.example", Pass, RuleNone}, // 13:00: the window has ended
+		{1, 0, "www.health.adult.example", Pass, RuleNone},
+		{1, 0, "worse.health.adult.example", Block, RuleCategory},
+		{1, 0, "exact.example", Block, RuleCategory},
+		{1, 0, "below.exact.example", Pass, RuleNone},
+		{1, 0, "www.google.example", Rewrite, RuleSafeSearch},
+		{2, 0, "www.kids.example", Pass, RuleNone},
+		{2, 0, "www.google.example", Block, RuleAllowList},
+		{2, 0, "example.com", Block, RuleAllowList},
+		{2, 0, "help.example", Pass, RuleLifeline},
+	} {
+		v := snap.Decide(Client{c.policy}, MustName(c.name), noon.Add(c.at))
+		if v.Action != c.action || v.Rule != c.rule {
+			t.Errorf("policy %d at %s, %s: %s by %s, want %s by %s", c.policy, noon.Add(c.at).Format("15:04"), c.name, v.Action, v.Rule, c.action, c.rule)
+		}
+	}
+}

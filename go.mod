@@ -1,0 +1,3 @@
+module github.com/treehouse-dns/treehouse
+
+go 1.26
