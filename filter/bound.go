@@ -112,8 +112,13 @@ func (m *moment) names(rules []NameRule, at time.Time) nameSet {
 func (b *bound) table(active [][]TopicID) []outcome {
 	byTopic := make([]outcome, b.trie.Topics())
 	listed := make([]bool, b.trie.Topics())
-	for _, topics := range active {
+	allowed := make([]bool, b.trie.Topics())
+	for i, topics := range active {
 		for _, id := range topics {
+			if b.Topics[i].Allow {
+				allowed[id] = b.trie.Topic(id).Kind == KindService
+				continue
+			}
 			o := outcome{topic: id, hasTopic: true}
 			switch b.trie.Topic(id).Kind {
 			case KindService:
@@ -133,20 +138,39 @@ func (b *bound) table(active [][]TopicID) []outcome {
 	}
 	table := make([]outcome, b.trie.Sets())
 	for id := range table {
-		first := outcome{}
-		isListed := false
-		for _, t := range b.trie.Set(SetID(id)) {
-			isListed = isListed || listed[t]
-			if o := byTopic[t]; o.rule != 0 && (first.rule == 0 || o.rule < first.rule) {
-				first = o
-			}
-		}
-		if b.OnlyListed && !isListed && (first.rule == 0 || RuleAllowList < first.rule) {
-			first = outcome{action: Block, rule: RuleAllowList}
-		}
-		table[id] = first
+		table[id] = b.first(SetID(id), byTopic, listed, allowed)
 	}
 	return table
+}
+
+// first is the first line of the answering order that applies to a topic set.
+func (b *bound) first(set SetID, byTopic []outcome, listed, allowed []bool) outcome {
+	var first, letIn outcome
+	isListed := false
+	for _, t := range b.trie.Set(set) {
+		isListed = isListed || listed[t]
+		if allowed[t] {
+			letIn = outcome{topic: t, action: Pass, rule: RuleAllow, hasTopic: true}
+		}
+	}
+	for _, t := range b.trie.Set(set) {
+		o := byTopic[t]
+		if o.rule == 0 || (o.rule == RuleService && letIn.rule != 0) {
+			continue
+		}
+		if first.rule == 0 || o.rule < first.rule {
+			first = o
+		}
+	}
+	switch {
+	case first.rule == RuleService || first.rule == RuleCategory:
+		return first
+	case b.OnlyListed && !isListed && letIn.rule == 0:
+		return outcome{action: Block, rule: RuleAllowList}
+	case first.rule != 0:
+		return first
+	}
+	return letIn
 }
 
 // nameSet is a set of names that each stand for everything below them too.

@@ -55,6 +55,12 @@ type TopicRule struct {
 	Group string   // a group's name, for all services in it
 	When  Schedule // zero: always
 	Why   string   // the one-line reason, for people
+
+	// Allow turns the rule round for services: the service is let through the
+	// rules about services and through allow-list mode, so that one service of
+	// a group that is off can be on. Categories and safe search still apply to
+	// its names; for other kinds Allow says nothing.
+	Allow bool
 }
 
 // matches tells whether the rule is about the topic.
@@ -67,7 +73,7 @@ func (r TopicRule) matches(t Topic) bool {
 
 // at tells whether the rule applies at t, and when that may change.
 func (r TopicRule) at(t time.Time) (on bool, until time.Time) {
-	if len(r.When.Windows) == 0 && len(r.When.Except) == 0 {
+	if len(r.When.Windows) == 0 && len(r.When.Except) == 0 && len(r.When.Also) == 0 {
 		return true, time.Time{}
 	}
 	return r.When.At(t)
