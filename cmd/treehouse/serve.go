@@ -62,7 +62,7 @@ func (a *app) newDaemon(c *Config, sample bool) (*daemon, error) {
 		return nil, err
 	}
 	if sample {
-		if err := d.family.Change(func(h *household.Household) error { return household.BeginSample(h, a.now()) }); err != nil {
+		if err := d.family.Change(func(h *household.Household) error { h.BeginSample(a.now()); return nil }); err != nil {
 			return nil, err
 		}
 	}
