@@ -9,10 +9,9 @@ import (
 // topic set to outcome. Only the table of the present moment is kept.
 type bound struct {
 	Policy
-	trie    *Trie
-	rules   [][]TopicID // by rule of Policy.Topics: the topics it is about
-	targets []Name      // by TopicID: the safe host of a safe-search topic
-	now     atomic.Pointer[moment]
+	trie  *Trie
+	rules [][]TopicID // by rule of Policy.Topics: the topics it is about
+	now   atomic.Pointer[moment]
 }
 
 // moment is a policy between two of its edges. Immutable.
@@ -37,16 +36,12 @@ func bind(p Policy, trie *Trie) *bound {
 	if b.Zone == nil {
 		b.Zone = time.UTC
 	}
-	b.targets = make([]Name, trie.Topics())
-	for id := range b.targets {
+	for id := range trie.Topics() {
 		t := trie.Topic(TopicID(id))
 		for i, r := range p.Topics {
 			if r.matches(t) {
 				b.rules[i] = append(b.rules[i], TopicID(id))
 			}
-		}
-		if t.Kind == KindSafeSearch {
-			b.targets[id], _ = ParseName(t.Target) // the builder refused bad ones
 		}
 	}
 	return b
