@@ -1,0 +1,65 @@
+# Two commands do all the set-up:
+#
+#   make run    builds and starts Treehouse with a sample family, no internet needed
+#   make test   installs what the tests need and runs everything
+#
+# The rest is for those who work on it; `make help` lists it.
+
+export PATH := $(CURDIR)/.toolchain/go/bin:$(PATH)
+export CGO_ENABLED ?= 0
+
+GO_BUILD := go build -trimpath -ldflags '-s -w'
+MIPSLE   := GOOS=linux GOARCH=mipsle GOMIPS=softfloat
+
+.PHONY: help run build test check race foreign cross size fuzz bench-trie bench-dns setup clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 20
+
+run: build ## build and start with a sample family on 127.0.0.1:5353
+	@./treehouse serve --sample --storage-dir run
+
+build: ## build ./treehouse for this machine
+	@.ci/setup build
+	@$(GO_BUILD) -o treehouse ./cmd/treehouse
+
+test: setup check race foreign cross size ## install what the tests need and run everything
+
+setup:
+	@.ci/setup test
+
+check: ## format, vet, and all tests on this machine
+	@test -z "$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go'))" || { gofmt -l .; echo 'run gofmt -w on these files'; exit 1; }
+	go vet ./...
+	go test ./...
+
+race: ## the tests of what runs at once, under the race detector
+	CGO_ENABLED=1 go test -race -short ./filter ./household ./resolver ./e2e
+
+# Other processors, emulated: 32 bits in both byte orders, as routers have them.
+foreign: ## the tests of filter, store, blocklists and resolver on mips, mipsle and arm
+	GOARCH=mips GOMIPS=softfloat go test -short -exec qemu-mips-static ./filter ./store ./blocklists/... ./resolver
+	GOARCH=mipsle GOMIPS=softfloat go test -short -exec qemu-mipsel-static ./filter ./store ./blocklists/... ./resolver
+	GOARCH=arm GOARM=7 go test -short -exec qemu-arm-static ./filter ./store ./blocklists/... ./resolver
+
+cross: ## build for every processor we ship for
+	@for target in mips/softfloat mipsle/softfloat arm/5 arm/7 arm64 amd64 riscv64; do \
+		arch=$${target%%/*} variant=$${target##*/}; \
+		GOOS=linux GOARCH=$$arch GOMIPS=softfloat GOARM=$$(echo $$variant | grep -x '[57]') $(GO_BUILD) -o /dev/null ./cmd/treehouse && echo "built for $$target" || exit 1; \
+	done
+
+size: ## print the size for mipsle and fail over 12 MB raw or 3 MB xz
+	@mkdir -p dist && $(MIPSLE) $(GO_BUILD) -o dist/treehouse-mipsle ./cmd/treehouse
+	@.ci/size dist/treehouse-mipsle mipsle 12 3
+
+fuzz: ## fuzz everything that parses, 30 s each
+	@.ci/fuzz 30s
+
+bench-trie: ## bytes, build memory and speed of the trie beside others
+	@cd bench && go run ./trie
+
+bench-dns: ## CPU per query beside unbound and dnsmasq
+	@cd bench && go run ./dns
+
+clean: ## remove what was built and what `make run` stored
+	rm -rf treehouse dist run

@@ -1,0 +1,487 @@
+package main
+
+import (
+	"bytes"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/netip"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+	"github.com/spf13/viper"
+	"go.yaml.in/yaml/v3"
+)
+
+//go:embed reference.yaml
+var reference []byte
+
+// defaultConfigFile is read when it is there and --config names no other.
+const defaultConfigFile = "/etc/treehouse/treehouse.yaml"
+
+// Config is the configuration, checked and typed. reference.yaml says what each
+// option means.
+type Config struct {
+	Storage struct {
+		Dir        string
+		RuntimeDir string
+	}
+	DNS struct {
+		Listen       []netip.AddrPort
+		Networks     []netip.Prefix
+		Blocked      string
+		BlockedTTL   time.Duration
+		OwnNames     []string
+		OwnAddresses []netip.Addr
+	}
+	Upstream struct {
+		Servers  []netip.AddrPort
+		Strategy string
+		Timeout  time.Duration
+		Routes   []Route
+	}
+	Cache struct{ Size int64 }
+	Lists struct {
+		Memory      int64
+		UpdateEvery time.Duration
+		Sources     []ListSource
+	}
+	Time struct{ Zone *time.Location }
+	Log  struct{ Level slog.Level }
+}
+
+// Route sends a domain and everything below it to an upstream of its own.
+type Route struct {
+	Domain string
+	Server netip.AddrPort
+}
+
+// ListSource is one entry of lists.sources.
+type ListSource struct {
+	ID, URL, Topic, Format         string
+	Exact, AllowHTTP, AllowPrivate bool
+}
+
+// ConfigError is one mistake in the configuration, in words for whoever made it.
+type ConfigError struct {
+	Where string // "treehouse.yaml:7", "TREEHOUSE_DNS_LISTEN", "--listen"
+	What  string
+}
+
+func (e *ConfigError) Error() string { return e.Where + ": " + e.What }
+
+// loadConfig reads the reference, then the file, then the environment, then the
+// flags, each over the one before. Without a path, the default file is read if
+// it is there. All mistakes are reported together.
+func loadConfig(path string, flags *pflag.FlagSet) (*Config, error) {
+	r := &configReader{v: viper.New(), flags: flags, file: path}
+	r.v.SetConfigType("yaml")
+	if err := r.v.ReadConfig(bytes.NewReader(reference)); err != nil {
+		return nil, fmt.Errorf("reference.yaml: %w", err)
+	}
+	r.known = r.v.AllKeys()
+	r.v.SetEnvPrefix("TREEHOUSE")
+	r.v.SetEnvKeyReplacer(strings.NewReplacer(".", "_"))
+	r.v.AutomaticEnv()
+	if err := r.readFile(); err != nil {
+		return nil, err
+	}
+	r.refuseUnknownEnvironment()
+	for _, key := range r.known { // --dns-listen overrides dns.listen
+		if f := flags.Lookup(flagName(key)); f != nil {
+			if err := r.v.BindPFlag(key, f); err != nil {
+				return nil, err
+			}
+		}
+	}
+	c := r.typed()
+	return c, errors.Join(r.mistakes...)
+}
+
+func flagName(key string) string { return strings.NewReplacer(".", "-", "_", "-").Replace(key) }
+func envName(key string) string {
+	return "TREEHOUSE_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+}
+
+// configReader turns raw settings into a Config and remembers where each came from.
+type configReader struct {
+	v        *viper.Viper
+	flags    *pflag.FlagSet
+	file     string
+	known    []string
+	lines    map[string]int // key → line of the file
+	mistakes []error
+}
+
+func (r *configReader) readFile() error {
+	explicit := r.file != ""
+	if !explicit {
+		r.file = defaultConfigFile
+	}
+	text, err := os.ReadFile(r.file)
+	if errors.Is(err, fs.ErrNotExist) && !explicit {
+		return nil
+	}
+	if err != nil {
+		return &ConfigError{r.file, "cannot be read (" + cause(err) + "); give another with --config"}
+	}
+	var doc yaml.Node
+	if err := yaml.Unmarshal(text, &doc); err != nil {
+		return &ConfigError{r.file, strings.TrimPrefix(err.Error(), "yaml: ")}
+	}
+	r.lines = map[string]int{}
+	if len(doc.Content) > 0 {
+		if doc.Content[0].Kind != yaml.MappingNode {
+			return &ConfigError{fmt.Sprintf("%s:%d", r.file, doc.Content[0].Line), "this should be sections with keys, as in `treehouse config reference`"}
+		}
+		r.index(doc.Content[0], "")
+	}
+	if len(r.mistakes) > 0 {
+		return errors.Join(r.mistakes...)
+	}
+	return r.v.MergeConfig(bytes.NewReader(text))
+}
+
+// index notes the line of every key and refuses the ones that do not exist.
+func (r *configReader) index(section *yaml.Node, prefix string) {
+	for i := 0; i+1 < len(section.Content); i += 2 {
+		node, value := section.Content[i], section.Content[i+1]
+		key := prefix + strings.ToLower(node.Value)
+		where := fmt.Sprintf("%s:%d", r.file, node.Line)
+		_, again := r.lines[key]
+		r.lines[key] = node.Line
+		switch isSection := r.isSection(key); {
+		case again:
+			r.refuse(where, "%s is given twice; keep one", key)
+		case isSection && value.Kind == yaml.MappingNode:
+			r.index(value, key+".")
+		case isSection:
+			r.refuse(where, "%s is a section: put its keys on the lines below, indented", key)
+		case !slices.Contains(r.known, key):
+			r.refuse(where, "there is no option %q; did you mean %q?", key, nearest(key, r.known))
+		}
+	}
+}
+
+func (r *configReader) isSection(key string) bool {
+	return slices.ContainsFunc(r.known, func(k string) bool { return strings.HasPrefix(k, key+".") })
+}
+
+// refuseUnknownEnvironment catches a mistyped variable, which would otherwise
+// be ignored in silence.
+func (r *configReader) refuseUnknownEnvironment() {
+	names := make([]string, len(r.known))
+	for i, key := range r.known {
+		names[i] = envName(key)
+	}
+	for _, pair := range os.Environ() {
+		name, _, _ := strings.Cut(pair, "=")
+		if strings.HasPrefix(name, "TREEHOUSE_") && !slices.Contains(names, name) && name != "TREEHOUSE_SHARED" {
+			r.refuse(name, "there is no such option; did you mean %s?", nearest(name, names))
+		}
+	}
+}
+
+func (r *configReader) refuse(where, format string, args ...any) {
+	r.mistakes = append(r.mistakes, &ConfigError{where, fmt.Sprintf(format, args...)})
+}
+
+// bad reports a value of key, wherever it came from.
+func (r *configReader) bad(key, format string, args ...any) {
+	where := "reference.yaml"
+	if line, ok := r.lines[key]; ok {
+		where = fmt.Sprintf("%s:%d", r.file, line)
+	}
+	if os.Getenv(envName(key)) != "" {
+		where = envName(key)
+	}
+	if f := r.flags.Lookup(flagName(key)); f != nil && f.Changed {
+		where = "--" + f.Name
+	}
+	r.refuse(where, key+": "+format, args...)
+}
+
+func (r *configReader) typed() *Config {
+	c := &Config{}
+	c.Storage.Dir = r.text("storage.dir")
+	c.Storage.RuntimeDir = r.text("storage.runtime_dir")
+
+	c.DNS.Listen = parseEach(r, "dns.listen", parseListen)
+	c.DNS.Networks = parseEach(r, "dns.networks", parsePrefix)
+	c.DNS.Blocked = r.oneOf("dns.blocked", "zero", "nxdomain", "refused")
+	c.DNS.BlockedTTL = r.duration("dns.blocked_ttl", time.Second, time.Hour)
+	c.DNS.OwnNames = r.texts("dns.own_names")
+	c.DNS.OwnAddresses = parseEach(r, "dns.own_addresses", parseAddr)
+
+	for _, servers := range parseEach(r, "upstream.servers", parseUpstream) {
+		c.Upstream.Servers = append(c.Upstream.Servers, servers...)
+	}
+	c.Upstream.Strategy = r.oneOf("upstream.strategy", "in-order", "fastest", "parallel")
+	c.Upstream.Timeout = r.duration("upstream.timeout", 50*time.Millisecond, 10*time.Second)
+	c.Upstream.Routes = parseEach(r, "upstream.routes", parseRoute)
+
+	c.Cache.Size = r.bytes("cache.size", 64<<10, 1<<30)
+	c.Lists.Memory = r.bytes("lists.memory", 4<<20, 4<<30)
+	c.Lists.UpdateEvery = r.duration("lists.update_every", 0, 30*24*time.Hour)
+	c.Lists.Sources = r.sources("lists.sources")
+
+	zone := r.text("time.zone")
+	if strings.EqualFold(zone, "local") {
+		c.Time.Zone = time.Local
+	} else if loc, err := time.LoadLocation(zone); err == nil {
+		c.Time.Zone = loc
+	} else {
+		r.bad("time.zone", "%q is not a time zone; use a name such as Europe/Madrid, or local", zone)
+	}
+	if err := c.Log.Level.UnmarshalText([]byte(r.oneOf("log.level", "error", "warn", "info", "debug"))); err != nil {
+		c.Log.Level = slog.LevelInfo // oneOf has reported it
+	}
+	if len(c.DNS.Listen) == 0 {
+		r.bad("dns.listen", "there has to be at least one address, such as 127.0.0.1:5353")
+	}
+	return c
+}
+
+func (r *configReader) text(key string) string {
+	s, ok := r.v.Get(key).(string)
+	if !ok || s == "" {
+		r.bad(key, "this should be text")
+	}
+	return s
+}
+
+// texts reads a list: a YAML list, or words separated by commas.
+func (r *configReader) texts(key string) []string {
+	var out []string
+	switch v := r.v.Get(key).(type) {
+	case nil:
+	case string:
+		for _, s := range strings.Split(v, ",") {
+			if s = strings.TrimSpace(s); s != "" {
+				out = append(out, s)
+			}
+		}
+	case []any:
+		for _, e := range v {
+			s, ok := e.(string)
+			if !ok {
+				r.bad(key, "%v should be text: put it in quotes", e)
+				continue
+			}
+			out = append(out, s)
+		}
+	case []string: // from a flag
+		out = v
+	default:
+		r.bad(key, "this should be a list, such as [a, b]")
+	}
+	return out
+}
+
+func parseEach[T any](r *configReader, key string, parse func(string) (T, error)) []T {
+	var out []T
+	for _, s := range r.texts(key) {
+		v, err := parse(s)
+		if err != nil {
+			r.bad(key, "%v", err)
+			continue
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+func (r *configReader) oneOf(key string, choices ...string) string {
+	s, _ := r.v.Get(key).(string)
+	if !slices.Contains(choices, s) {
+		r.bad(key, "%q is not one of %s", fmt.Sprint(r.v.Get(key)), strings.Join(choices, ", "))
+	}
+	return s
+}
+
+func (r *configReader) duration(key string, least, most time.Duration) time.Duration {
+	raw := fmt.Sprint(r.v.Get(key))
+	d, err := time.ParseDuration(raw)
+	switch {
+	case raw == "0":
+		d, err = 0, nil
+	case err != nil:
+		r.bad(key, "%q is not a length of time; write it as 10s, 5m or 24h", raw)
+		return 0
+	}
+	if d < least || d > most {
+		r.bad(key, "%s is outside %s to %s", raw, least, most)
+	}
+	return d
+}
+
+func (r *configReader) bytes(key string, least, most int64) int64 {
+	raw := fmt.Sprint(r.v.Get(key))
+	n, err := parseBytes(raw)
+	if err != nil {
+		r.bad(key, "%v", err)
+		return least
+	}
+	if n < least || n > most {
+		r.bad(key, "%s is outside %s to %s", raw, formatBytes(least), formatBytes(most))
+	}
+	return n
+}
+
+// sources reads lists.sources, a list of small maps.
+func (r *configReader) sources(key string) []ListSource {
+	var out []ListSource
+	raw, ok := r.v.Get(key).([]any)
+	if !ok {
+		if r.v.Get(key) != nil && r.v.Get(key) != "" {
+			r.bad(key, "this should be a list of entries such as - {id: my-list, url: https://…, topic: ads}")
+		}
+		return nil
+	}
+	fields := []string{"id", "url", "topic", "format", "exact", "allow_http", "allow_private"}
+	seen := map[string]bool{}
+	for i, entry := range raw {
+		m, ok := entry.(map[string]any)
+		if !ok {
+			r.bad(key, "entry %d should be fields such as {id: my-list, url: https://…, topic: ads}", i+1)
+			continue
+		}
+		for f := range m {
+			if !slices.Contains(fields, f) {
+				r.bad(key, "entry %d: there is no field %q; did you mean %q?", i+1, f, nearest(f, fields))
+			}
+		}
+		str := func(f string) string { s, _ := m[f].(string); return s }
+		flag := func(f string) bool { b, _ := m[f].(bool); return b }
+		s := ListSource{str("id"), str("url"), str("topic"), str("format"), flag("exact"), flag("allow_http"), flag("allow_private")}
+		switch {
+		case s.ID == "" || s.URL == "" || s.Topic == "":
+			r.bad(key, "entry %d needs an id, a url and a topic", i+1)
+		case seen[s.ID]:
+			r.bad(key, "entry %d: the id %q is taken; choose another", i+1, s.ID)
+		}
+		seen[s.ID] = true
+		out = append(out, s)
+	}
+	return out
+}
+
+func parseListen(s string) (netip.AddrPort, error) {
+	full := s
+	if strings.HasPrefix(s, ":") {
+		full = "[::]" + s
+	}
+	a, err := netip.ParseAddrPort(full)
+	if err != nil {
+		return a, fmt.Errorf("%q is not an address with a port, such as 127.0.0.1:5353 or [::1]:53", s)
+	}
+	return a, nil
+}
+
+func parseAddr(s string) (netip.Addr, error) {
+	a, err := netip.ParseAddr(s)
+	if err != nil {
+		return a, fmt.Errorf("%q is not an address, such as 192.168.1.1", s)
+	}
+	return a, nil
+}
+
+func parsePrefix(s string) (netip.Prefix, error) {
+	p, err := netip.ParsePrefix(s)
+	if err != nil {
+		return p, fmt.Errorf("%q is not a network, such as 192.168.1.0/24", s)
+	}
+	return p, nil
+}
+
+// parseUpstream reads one upstream; "system" may be several, or none.
+func parseUpstream(s string) ([]netip.AddrPort, error) {
+	if s == "system" {
+		return systemUpstreams("/etc/resolv.conf"), nil
+	}
+	if a, err := netip.ParseAddr(s); err == nil {
+		return []netip.AddrPort{netip.AddrPortFrom(a, 53)}, nil
+	}
+	a, err := netip.ParseAddrPort(s)
+	if err != nil || a.Port() == 0 {
+		return nil, fmt.Errorf("%q is not an upstream's address, such as 9.9.9.9 or 127.0.0.1:5300", s)
+	}
+	return []netip.AddrPort{a}, nil
+}
+
+// systemUpstreams reads the machine's own resolvers. A machine without any is
+// no mistake: it may get them later, and blocked names are blocked meanwhile.
+func systemUpstreams(path string) []netip.AddrPort {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil
+	}
+	var out []netip.AddrPort
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Fields(line)
+		if len(fields) < 2 || fields[0] != "nameserver" {
+			continue
+		}
+		if a, err := netip.ParseAddr(fields[1]); err == nil {
+			out = append(out, netip.AddrPortFrom(a, 53))
+		}
+	}
+	return out
+}
+
+func parseRoute(s string) (Route, error) {
+	domain, server, ok := strings.Cut(s, "=")
+	if ok {
+		if a, err := parseUpstream(server); err == nil && len(a) == 1 && domain != "" {
+			return Route{domain, a[0]}, nil
+		}
+	}
+	return Route{}, fmt.Errorf("%q is not a route; write domain=address, such as lan=127.0.0.1:54", s)
+}
+
+// parseBytes reads a size with its unit; a bare number is bytes.
+func parseBytes(s string) (int64, error) {
+	units := []struct {
+		suffix string
+		factor int64
+	}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"B", 1}, {"", 1}}
+	for _, u := range units {
+		if digits, ok := strings.CutSuffix(s, u.suffix); ok {
+			n, err := strconv.ParseInt(strings.TrimSpace(digits), 10, 64)
+			if err != nil || n < 0 || n > 1<<50/u.factor {
+				break
+			}
+			return n * u.factor, nil
+		}
+	}
+	return 0, fmt.Errorf("%q is not a size; write it as 512KiB or 16MiB", s)
+}
+
+func formatBytes(n int64) string {
+	switch {
+	case n >= 1<<30 && n%(1<<30) == 0:
+		return fmt.Sprintf("%dGiB", n>>30)
+	case n >= 1<<20:
+		return strconv.FormatFloat(float64(n)/(1<<20), 'f', -1, 64) + "MiB"
+	case n >= 1<<10:
+		return fmt.Sprintf("%.0fKiB", float64(n)/(1<<10))
+	}
+	return fmt.Sprintf("%dB", n)
+}
+
+// cause is the last, plain part of an error: "permission denied".
+func cause(err error) string {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err.Error()
+		}
+		err = inner
+	}
+}

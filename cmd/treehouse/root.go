@@ -1,0 +1,130 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// app is what every subcommand shares: where to write, what time it is, and the
+// flags that stand on every command line.
+type app struct {
+	out, errs  io.Writer
+	now        func() time.Time
+	flags      *pflag.FlagSet
+	configFile string
+	json       bool
+}
+
+func newRoot(out, errs io.Writer) *cobra.Command {
+	a := &app{out: out, errs: errs, now: time.Now}
+	root := &cobra.Command{
+		Use:           "treehouse",
+		Short:         "The DNS resolver of a home that knows who is asking",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			var names []string
+			for _, c := range cmd.Commands() {
+				names = append(names, c.Name())
+			}
+			return &usageError{fmt.Errorf("there is no command %q; did you mean %q?", args[0], nearest(args[0], names))}
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetOut(out)
+	root.SetErr(errs)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &usageError{fmt.Errorf("%w; `%s --help` lists the flags", err, cmd.CommandPath())}
+	})
+	a.flags = root.PersistentFlags()
+	a.flags.StringVarP(&a.configFile, "config", "c", "", "configuration file (default "+defaultConfigFile+", if it is there)")
+	a.flags.BoolVar(&a.json, "json", false, "print JSON")
+	addConfigFlags(a.flags)
+	root.AddCommand(a.serveCommand(), a.explainCommand(), a.listsCommand(), a.peopleCommand(), a.devicesCommand(), a.configCommand(), a.versionCommand())
+	root.AddCommand(a.ruleCommands()...)
+	return root
+}
+
+// addConfigFlags adds the options that are worth a flag; every option can be
+// given in the environment.
+func addConfigFlags(f *pflag.FlagSet) {
+	f.String("storage-dir", "", "folder of household.db and blocklists.db")
+	f.StringSlice("dns-listen", nil, "addresses to answer on, such as 127.0.0.1:5353")
+	f.StringSlice("upstream-servers", nil, "resolvers to ask, such as 9.9.9.9")
+	f.String("log-level", "", "error, warn, info or debug")
+}
+
+func (a *app) config() (*Config, error) { return loadConfig(a.configFile, a.flags) }
+
+// print writes v as JSON where --json asks for it, else what text writes.
+func (a *app) print(v any, text func(w io.Writer)) error {
+	if !a.json {
+		text(a.out)
+		return nil
+	}
+	e := json.NewEncoder(a.out)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// exactly asks for the given arguments by name.
+func exactly(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == len(names) {
+			return nil
+		}
+		return &usageError{fmt.Errorf("`%s` takes %s; `%[1]s --help` shows how", cmd.CommandPath(), strings.Join(names, " and "))}
+	}
+}
+
+func (a *app) configCommand() *cobra.Command {
+	c := &cobra.Command{Use: "config", Short: "Check the configuration, or print every option"}
+	c.AddCommand(&cobra.Command{
+		Use: "check", Short: "Say whether the configuration is right", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if _, err := a.config(); err != nil {
+				return err
+			}
+			return a.print(map[string]bool{"ok": true}, func(w io.Writer) { fmt.Fprintln(w, "The configuration is right.") })
+		},
+	}, &cobra.Command{
+		Use: "reference", Short: "Print every option with its default and what it means", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { _, err := a.out.Write(reference); return err },
+	})
+	return c
+}
+
+func (a *app) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			v := buildVersion()
+			return a.print(map[string]string{"version": v}, func(w io.Writer) { fmt.Fprintln(w, "treehouse", v) })
+		},
+	}
+}
+
+// buildVersion is what the go command noted when it built this binary.
+func buildVersion() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	version := info.Main.Version
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && version == "(devel)" && len(s.Value) >= 12 {
+			version = s.Value[:12]
+		}
+	}
+	return version
+}
