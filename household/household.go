@@ -2,6 +2,7 @@ package household
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -137,4 +138,33 @@ func (h *Household) RemovePerson(id filter.PolicyID) {
 			h.Devices[i].Person = 0
 		}
 	}
+}
+
+// clone is a copy that may be altered without touching h.
+func (h *Household) clone() *Household {
+	c := *h
+	c.Settings.Holidays = slices.Clone(h.Settings.Holidays)
+	c.People = slices.Clone(h.People)
+	for i := range c.People {
+		p := &c.People[i]
+		p.Switch = maps.Clone(p.Switch)
+		p.Names = slices.Clone(p.Names)
+		p.Homework = slices.Clone(p.Homework)
+		p.Exceptions = slices.Clone(p.Exceptions)
+		p.Tickets = slices.Clone(p.Tickets)
+		if p.Nights != nil {
+			nights := slices.Clone(*p.Nights)
+			p.Nights = &nights
+		}
+	}
+	c.Devices = slices.Clone(h.Devices)
+	for i := range c.Devices {
+		d := &c.Devices[i]
+		d.Addrs, d.MACs, d.Clients = slices.Clone(d.Addrs), slices.Clone(d.MACs), slices.Clone(d.Clients)
+	}
+	c.Requests = slices.Clone(h.Requests)
+	for i := range c.Requests {
+		c.Requests[i].Again = slices.Clone(c.Requests[i].Again)
+	}
+	return &c
 }
