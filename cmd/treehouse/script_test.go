@@ -2,6 +2,8 @@ package main
 
 import (
 	"bufio"
+	"bytes"
+	"compress/gzip"
 	"context"
 	"fmt"
 	"io"
@@ -37,6 +39,7 @@ func TestMain(m *testing.M) {
 //	ask [-b SOURCE] NAME [TYPE] [RCODE|ADDRESS ...] [ede=N]
 //	                        asks $DNS once and compares
 //	eventually ask ...      asks until it is so
+//	make-bad                writes binary.bin and cut.txt.gz, which text cannot hold
 func TestScripts(t *testing.T) {
 	upstream := startUpstream(t)
 	testscript.Run(t, testscript.Params{
@@ -51,7 +54,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start": start, "stop": stop, "ask": askCommand, "eventually": eventually,
+			"start": start, "stop": stop, "ask": askCommand, "eventually": eventually, "make-bad": makeBad,
 		},
 	})
 }
@@ -134,6 +137,17 @@ func eventually(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("%s: still %v", strings.Join(args, " "), err)
+}
+
+func makeBad(ts *testscript.TestScript, neg bool, args []string) {
+	ts.Check(os.WriteFile(ts.MkAbs("binary.bin"), bytes.Repeat([]byte{0, 1, 0xff, 0xfe, 'x'}, 2000), 0o600))
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	for i := range 1000 {
+		fmt.Fprintf(w, "host%d.example.org\n", i)
+	}
+	ts.Check(w.Close())
+	ts.Check(os.WriteFile(ts.MkAbs("cut.txt.gz"), packed.Bytes()[:packed.Len()/2], 0o600))
 }
 
 // ask sends one question over UDP and over TCP and compares both answers.
