@@ -259,6 +259,3 @@ func (l *Library) checkTopic(id string) error {
 	slices.Sort(all)
 	return fmt.Errorf("there is no topic %q; do you mean one of %s", id, strings.Join(all, ", "))
 }
-
-// Watch tells of changes of the lists, by whichever process, until ctx ends.
-func (l *Library) Watch(ctx context.Context) <-chan struct{} { return l.file.Watch(ctx) }

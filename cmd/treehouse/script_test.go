@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,6 +41,7 @@ func TestMain(m *testing.M) {
 //	ask [-b SOURCE] NAME [TYPE] [RCODE|ADDRESS ...] [ede=N]
 //	                        asks $DNS once and compares
 //	eventually ask ...      asks until it is so
+//	expand FILE             replaces $WEB in the file
 //	make-bad                writes binary.bin and cut.txt.gz, which text cannot hold
 func TestScripts(t *testing.T) {
 	upstream := startUpstream(t)
@@ -51,10 +54,13 @@ func TestScripts(t *testing.T) {
 			e.Setenv("TREEHOUSE_STORAGE_RUNTIME_DIR", e.WorkDir)
 			e.Setenv("TREEHOUSE_TIME_ZONE", "UTC")
 			e.Setenv("TZ", "UTC")
+			web := httptest.NewServer(http.FileServer(http.Dir(e.WorkDir)))
+			e.Defer(web.Close)
+			e.Setenv("WEB", web.URL)
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start": start, "stop": stop, "ask": askCommand, "eventually": eventually, "make-bad": makeBad,
+			"start": start, "stop": stop, "ask": askCommand, "eventually": eventually, "make-bad": makeBad, "expand": expand,
 		},
 	})
 }
@@ -137,6 +143,11 @@ func eventually(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("%s: still %v", strings.Join(args, " "), err)
+}
+
+func expand(ts *testscript.TestScript, neg bool, args []string) {
+	text := strings.ReplaceAll(ts.ReadFile(args[0]), "$WEB", ts.Getenv("WEB"))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
 }
 
 func makeBad(ts *testscript.TestScript, neg bool, args []string) {
