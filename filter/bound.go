@@ -9,9 +9,9 @@ import (
 // topic set to outcome. Only the table of the present moment is kept.
 type bound struct {
 	Policy
-	trie    *Trie
-	rules   [][]TopicID // by rule of Policy.Topics: the topics it is about
-	now     atomic.Pointer[moment]
+	trie  *Trie
+	rules [][]TopicID // by rule of Policy.Topics: the topics it is about
+	now   atomic.Pointer[moment]
 }
 
 // moment is a policy between two of its edges. Immutable.
