@@ -15,7 +15,7 @@ import (
 // openFamily opens household.db. A file that had to be set aside is reported on
 // errs and replaced: the devices are on the child profile until a parent looks.
 func (a *app) openFamily(c *Config) (*household.Family, error) {
-	file, err := store.Open(filepath.Join(c.Storage.Dir, "household.db"), store.Options{RuntimeDir: c.Storage.RuntimeDir})
+	file, err := store.Open(filepath.Join(c.Storage.Dir, "household.db"), store.Options{Scratch: c.Storage.RuntimeDir})
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +43,8 @@ func (a *app) openLibrary(c *Config) (*blocklists.Library, error) {
 			Topics: catalogue.Topics, Entries: catalogue.Entries, Protected: catalogue.Protected,
 			UT1: catalogue.UT1, V2fly: catalogue.V2fly,
 		},
-		Memory: c.Lists.Memory, RuntimeDir: c.Storage.RuntimeDir, Now: a.now,
+		Memory: int(c.Lists.Memory), Temp: c.Storage.RuntimeDir, Now: a.now,
+		Store: store.Options{Scratch: c.Storage.RuntimeDir},
 	})
 }
 

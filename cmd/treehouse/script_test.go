@@ -45,7 +45,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("TREEHOUSE_UPSTREAM_SERVERS", upstream)
 			e.Setenv("TREEHOUSE_DNS_LISTEN", "127.0.0.1:0")
 			e.Setenv("TREEHOUSE_STORAGE_DIR", filepath.Join(e.WorkDir, "state"))
-			e.Setenv("TREEHOUSE_STORAGE_RUNTIME_DIR", filepath.Join(e.WorkDir, "runtime"))
+			e.Setenv("TREEHOUSE_STORAGE_RUNTIME_DIR", e.WorkDir)
 			e.Setenv("TREEHOUSE_TIME_ZONE", "UTC")
 			e.Setenv("TZ", "UTC")
 			return nil
@@ -215,7 +215,8 @@ func exchange(network, source, server, name string, qtype dnsmessage.Type) (stri
 	if err := m.Unpack(buf[:n]); err != nil {
 		return "", err
 	}
-	words := []string{strings.ToUpper(strings.TrimPrefix(m.RCode.String(), "RCode"))}
+	rcodes := [...]string{"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED"}
+	words := []string{rcodes[min(int(m.RCode), len(rcodes)-1)]}
 	for _, rr := range m.Answers {
 		switch body := rr.Body.(type) {
 		case *dnsmessage.AResource:

@@ -131,8 +131,11 @@ func (d *daemon) keepCurrent(ctx context.Context) error {
 // takeLists puts the stored lists in force.
 func (d *daemon) takeLists() error {
 	trie, err := d.library.Snapshot()
-	if err != nil {
+	if trie == nil {
 		return err
+	}
+	if err != nil { // the catalogue filters until the lists are made again
+		d.log.Error("only the built-in catalogue is in force", "err", err)
 	}
 	d.bind(trie)
 	d.log.Info("lists in force", "names", trie.Names(), "bytes", trie.Size())
