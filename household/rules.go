@@ -18,6 +18,9 @@ const (
 	MaxExceptions = 100  // exceptions that have not ended
 )
 
+// hostLetters are what the name of a site is made of.
+const hostLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
+
 // Site reads what a person types for a site, "https://www.example.com/page"
 // perhaps, and gives the name a rule should be about: in lower case, without
 // "www.", without a final dot. Names in other scripts have to be A-labels
@@ -39,10 +42,8 @@ func Site(typed string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%.60q is no site: %w", typed, err)
 	}
-	for i := 0; i < len(s); i++ {
-		if c := s[i] | 0x20; !('a' <= c && c <= 'z' || '0' <= c && c <= '9' || s[i] == '-' || s[i] == '.' || s[i] == '_') {
-			return "", fmt.Errorf("%.60q is no site; write it like example.com", typed)
-		}
+	if strings.ContainsFunc(s, func(r rune) bool { return !strings.ContainsRune(hostLetters, r) }) {
+		return "", fmt.Errorf("%.60q is no site; write it like example.com", typed)
 	}
 	if name.Labels() > 2 && strings.HasPrefix(strings.ToLower(s), "www.") {
 		name = name.Parent()
