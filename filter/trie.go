@@ -112,6 +112,12 @@ func (t *Trie) Topic(id TopicID) Topic {
 	return Topic{Kind: kind, ID: next(), Group: next(), Title: next(), Target: next()}
 }
 
+// topicID is the ID of a topic alone.
+func (h *head) topicID(id TopicID) string {
+	text := h.text[h.topics[id]+1:]
+	return text[1 : 1+text[0]]
+}
+
 // Sets counts the topic sets, the empty one included.
 func (t *Trie) Sets() int { return len(t.sets) }
 

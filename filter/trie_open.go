@@ -33,6 +33,9 @@ type head struct {
 	raw    []byte // as it is stored
 }
 
+// nodesPerSegment is how many nodes to make room for.
+func (h *head) nodesPerSegment() int { return nodesPerSegment(h.valued+h.inner, h.buckets) }
+
 // value is what a valued node says.
 type value struct {
 	self, below SetID
