@@ -95,7 +95,10 @@ func (f *Family) Change(change func(h *Household) error) error {
 			return err
 		}
 		next = h
-		return save(tx, before, after)
+		if err := save(tx, before, after); err != nil {
+			return err
+		}
+		return sweepCounts(tx, h, f.opt.Now().In(f.opt.Zone))
 	})
 	if err != nil {
 		return err
