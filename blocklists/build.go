@@ -91,11 +91,7 @@ func (l *Library) LastBuild() (Build, error) {
 // error says why, and the trie is the catalogue's: there is always one to filter
 // by, unless the catalogue itself is wrong.
 func (l *Library) Snapshot() (*filter.Trie, error) {
-	var stored []byte
-	err := l.file.View(func(tx *store.Tx) (err error) {
-		stored, err = tx.ReadLarge(snapshotTable)
-		return err
-	})
+	stored, err := l.file.ReadLarge(snapshotTable)
 	if err == nil && stored != nil {
 		trie, bad := filter.OpenTrie(stored)
 		if bad == nil {

@@ -2,6 +2,7 @@ package blocklists
 
 import (
 	"archive/tar"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -95,7 +96,7 @@ type importer struct {
 	catalogue Catalogue
 	report    Report
 	sorter    *sorter
-	protected map[string]struct{} // keys that no list may block, and nothing below them
+	protected map[string]struct{} // keys that no list may block
 	known     map[string]bool     // the catalogue's topics: whether a list may block in their name
 	names     []string            // of the source's topics, by number
 	topics    []uint16            // of what is read now
@@ -197,17 +198,16 @@ func (im *importer) emit(name []byte, mode filter.Mode) Reason {
 	return ""
 }
 
-// isProtected tells whether a protected name covers key, and one of the present
-// topics would block it.
-func (im *importer) isProtected(key record) (found bool) {
+// isProtected tells whether key is a protected name, or its www, and one of the
+// present topics would block it. A name further below is a list's to judge: a
+// news site's tracker is not the news, and a tenant of a cloud is not the cloud.
+func (im *importer) isProtected(key record) bool {
 	if !slices.ContainsFunc(im.topics, func(t uint16) bool { return im.known[im.names[t]] }) {
 		return false
 	}
-	parents(key, func(parent record) bool {
-		_, found = im.protected[string(parent)]
-		return !found
-	})
-	return found
+	_, itself := im.protected[string(key)]
+	_, www := im.protected[string(bytes.TrimSuffix(key, []byte("www\x00")))]
+	return itself || www
 }
 
 // file imports one file, which open opens as often as it is needed.

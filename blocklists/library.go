@@ -1,15 +1,13 @@
 package blocklists
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/treehouse-dns/treehouse/filter"
@@ -47,24 +45,13 @@ type Options struct {
 	Fetch     FetchOptions
 }
 
-// FetchOptions say how Update reaches the world.
-type FetchOptions struct {
-	// Dial connects; nil resolves with the system's resolver. A router whose
-	// resolver is this program hands in its own. The address that was reached
-	// is checked in any case.
-	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// UserAgent is sent; "" is "treehouse". It tells a list's keeper who fetches,
-	// and nothing of the home.
-	UserAgent string
-}
-
 // Library is the lists of a home: sources with their names and the snapshot
 // compiled from them. Any number of goroutines and processes may use one folder
 // at once; imports and builds wait for each other.
 type Library struct {
-	file *store.File
-	opt  Options
-	seen atomic.Uint64 // the build that Snapshot gave last
+	file   *store.File
+	opt    Options
+	permit func(netip.Addr) bool // whether Update may go to an address
 }
 
 // SourceState is a source with what became of it.
@@ -107,7 +94,7 @@ func Open(dir string, opt Options) (*Library, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Library{file: file, opt: opt}, nil
+	return &Library{file: file, opt: opt, permit: isPublic}, nil
 }
 
 // Recovered tells whether the file was damaged and is empty now: nil if not. The
@@ -272,6 +259,3 @@ func (l *Library) checkTopic(id string) error {
 	slices.Sort(all)
 	return fmt.Errorf("there is no topic %q; do you mean one of %s", id, strings.Join(all, ", "))
 }
-
-// Watch tells of changes of the lists, by whichever process, until ctx ends.
-func (l *Library) Watch(ctx context.Context) <-chan struct{} { return l.file.Watch(ctx) }

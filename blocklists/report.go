@@ -21,7 +21,7 @@ const (
 	IsPattern    Reason = "a pattern: DNS decides by whole labels"
 	NotDNS       Reason = "a rule that DNS cannot express"
 	NoInclude    Reason = "an include that is not in the archive"
-	IsProtected  Reason = "a protected name or one below it"
+	IsProtected  Reason = "a protected name"
 	NoTopic      Reason = "a category that has no topic here"
 )
 

@@ -20,6 +20,8 @@ const (
 	// Lists of names reach 10, hosts files 15; a gzip bomb has up to 1,032.
 	maxRatio  = 100
 	ratioFrom = 1 << 20
+	// maxLayers of gzip: a packed file that its server packs once more to send it.
+	maxLayers = 2
 	// maxMembers of one archive. UT1 has 200, v2fly 1,600.
 	maxMembers = 32 << 10
 	// sampleBytes from a file's start tell its format. A tar's first header fits.
@@ -46,16 +48,20 @@ type unpacked struct {
 // unpack looks at the first bytes of r and undoes gzip, within the limits.
 func unpack(ctx context.Context, r io.Reader) (unpacked, error) {
 	counted := &countingReader{ctx: ctx, r: r}
-	packed := bufio.NewReaderSize(counted, 4<<10)
-	head, _ := packed.Peek(6)
-	var content io.Reader = packed
-	switch {
-	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
-		unzip, err := gzip.NewReader(packed)
+	content := bufio.NewReaderSize(counted, 4<<10)
+	head, _ := content.Peek(6)
+	for range maxLayers {
+		if !bytes.HasPrefix(head, []byte{0x1f, 0x8b}) {
+			break
+		}
+		unzip, err := gzip.NewReader(content)
 		if err != nil {
 			return unpacked{}, plainError(err)
 		}
-		content = unzip
+		content = bufio.NewReaderSize(&limitReader{r: unzip, packed: counted}, 4<<10)
+		head, _ = content.Peek(6)
+	}
+	switch {
 	case bytes.HasPrefix(head, []byte("PK\x03\x04")), bytes.HasPrefix(head, []byte("BZh")),
 		bytes.HasPrefix(head, []byte("\xfd7zXZ")), bytes.HasPrefix(head, []byte("\x28\xb5\x2f\xfd")):
 		return unpacked{}, errors.New("it is packed in a way other than gzip; unpack it first")

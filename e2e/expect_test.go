@@ -46,7 +46,7 @@ func (st *stage) expect(w []string) {
 		if err != nil {
 			st.fatal("%v", err)
 		}
-		if !holds(int(st.took), op, int(d)) {
+		if !holds(int(st.took.Milliseconds()), op, int(d.Milliseconds())) {
 			st.fail("took %v, want %s", st.took, w[1])
 		}
 		return

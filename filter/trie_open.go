@@ -75,7 +75,6 @@ func (t *Trie) openSegments(b []byte) bool {
 	body, ends := b[:len(b)-4*count], b[len(b)-4*count:]
 	t.segments = make([]segment, count)
 	start, nodes, valued := 0, 0, 0
-	var buf [groupNodes]node
 	for i := range t.segments {
 		end := wordAt(ends, i)
 		if end%4 != 0 || uint64(end) > uint64(len(body)) || int(end) < start {
@@ -87,16 +86,11 @@ func (t *Trie) openSegments(b []byte) bool {
 			return false
 		}
 		for g := range groups {
-			group, ok := s.decode(buf[:0], g, &t.code)
+			n, v, ok := s.check(g, &t.code)
 			if !ok {
 				return false
 			}
-			nodes += len(group)
-			for _, n := range group {
-				if n.value() != inner {
-					valued++
-				}
-			}
+			nodes, valued = nodes+n, valued+v
 		}
 		t.segments[i], start = s, int(end)
 	}

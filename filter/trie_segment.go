@@ -110,9 +110,8 @@ func (c coldGroup) confirm(i int, cold, mask uint32, code *prefixCode) (value ui
 	if (c.bitsOf(before)^cold)&mask != 0 {
 		return 0, false
 	}
-	r := bitReader{b: c, at: c.nodes()}
-	code.skip(&r, before)
-	return 1 + code.read(&r), true
+	value, _ = code.read(c, code.skip(c, c.nodes(), before))
+	return 1 + value, true
 }
 
 // nodes is the number of nodes in the group.
@@ -124,47 +123,47 @@ func (c coldGroup) bitsOf(i int) uint32 {
 	return uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16
 }
 
-// decode appends the nodes of group g to nodes, and reports whether the group
-// is laid out as it should be, so that no lookup in it can leave it.
-func (s *segment) decode(nodes []node, g int, code *prefixCode) ([]node, bool) {
+// check counts the nodes of group g, and reports whether it is laid out as it
+// should be: no lookup in it can then leave it.
+func (s *segment) check(g int, code *prefixCode) (nodes, valued int, ok bool) {
 	hot, cold := s.hotGroup(g), s.coldGroup(g)
 	if len(hot) < 8 || len(cold) < 4 {
-		return nodes, false
+		return 0, 0, false
 	}
+	nodes = cold.nodes()
+	vector := groupBuckets + nodes // bits
+	if len(hot) != wholeWords((vector+7)/8+nodes) || onesBefore(hot, vector) != nodes || bitAt(hot, vector-1) || 8*len(cold) < nodes {
+		return 0, 0, false
+	}
+	valued = onesBefore(cold, nodes)
+	if valued > 0 && len(code.symbols) == 0 {
+		return 0, 0, false
+	}
+	end := code.skip(cold, nodes, valued)
+	return nodes, valued, len(cold) == wholeWords((end+7)/8+3*valued+1)
+}
+
+// decode appends the nodes of group g, which has been checked.
+func (s *segment) decode(nodes []node, g int, code *prefixCode) []node {
+	hot, cold := s.hotGroup(g), s.coldGroup(g)
 	n := cold.nodes()
-	if len(hot) != wholeWords((groupBuckets+n+7)/8+n) || 8*(len(cold)-1) < n {
-		return nodes, false
-	}
-	valued := 0
-	for i := range n {
-		if bitAt(cold, i) {
-			valued++
-		}
-	}
-	if valued > 0 && len(code.symbols) == 0 || len(cold) < (n+7)/8+3*valued+1 {
-		return nodes, false
-	}
-	values := bitReader{b: cold, at: n}
-	i, nth, bucket := 0, 0, g*groupBuckets
+	i, nth, bucket, codeAt := 0, 0, g*groupBuckets, n
 	for at := range groupBuckets + n {
 		if !bitAt(hot, at) {
 			bucket++
 			continue
 		}
-		if i == n {
-			return nodes, false
-		}
 		fingerprint, value := uint32(hot.byteOf(i))<<24, uint16(inner)
 		if bitAt(cold, i) {
 			fingerprint |= cold.bitsOf(nth)
-			value = 1 + code.read(&values)
+			value, codeAt = code.read(cold, codeAt)
+			value++
 			nth++
 		}
 		nodes = append(nodes, newNode(uint32(bucket), fingerprint, value))
 		i++
 	}
-	return nodes, i == n && !bitAt(hot, groupBuckets+n-1) &&
-		len(cold) == wholeWords((values.at+7)/8+3*valued+1)
+	return nodes
 }
 
 // errCrowded says that hashes fall together as no honest list makes them.

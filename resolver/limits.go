@@ -66,6 +66,8 @@ const (
 	// flightsMax bounds questions on their way to upstreams. Each holds a
 	// goroutine, a socket and its buffers, about 10 KiB: 10 MiB in all.
 	flightsMax = 1024
+	// crewKept is how many goroutines stay when no flight needs them.
+	crewKept = 32
 	// flightsPerClient leaves room for the others when one device floods.
 	flightsPerClient = flightsMax / 4
 	// pendingMax bounds queries waiting for those flights, 1 KiB each.

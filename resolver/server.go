@@ -27,6 +27,7 @@ type Server struct {
 	flights   flights
 	failures  failures
 	limiter   *limiter
+	sockets   *sockets
 	ids       numbers
 	ports     numbers
 	explore   atomic.Uint32
@@ -37,7 +38,9 @@ type Server struct {
 
 	ctx   context.Context // ends when the server does
 	stop  context.CancelFunc
-	tasks sync.WaitGroup // flights
+	tasks sync.WaitGroup // flights, and TCP connections
+	work  chan *flight   // to goroutines that wait for one
+	idle  atomic.Int32   // how many do
 }
 
 // New makes a server. The error names every field that is wrong.
@@ -57,6 +60,8 @@ func New(config Config) (*Server, error) {
 		flights:  flights{aloft: map[flightKey]*flight{}, clients: map[netip.Addr]*burden{}},
 		limiter:  newLimiter(config.Rate),
 		buffers:  sync.Pool{New: func() any { return new(buffers) }},
+		sockets:  newSockets(),
+		work:     make(chan *flight),
 		started:  config.Now(),
 	}
 	s.ids.seed()
@@ -82,6 +87,7 @@ func (s *Server) Run(ctx context.Context) error {
 	})
 	err := g.Wait()
 	s.tasks.Wait()
+	s.sockets.close()
 	return err
 }
 

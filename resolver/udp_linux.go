@@ -170,8 +170,7 @@ func (b *batch) send(fd uintptr) bool {
 // addrPort reads a socket address, without its zone: whoever knows the device
 // knows it by its address.
 func addrPort(sa *unix.RawSockaddrInet6) netip.AddrPort {
-	port := *(*[2]byte)(unsafe.Pointer(&sa.Port)) // as on the wire
-	p := uint16(port[0])<<8 | uint16(port[1])
+	p := port(sa)
 	if sa.Family == unix.AF_INET {
 		v4 := (*unix.RawSockaddrInet4)(unsafe.Pointer(sa))
 		return netip.AddrPortFrom(netip.AddrFrom4(v4.Addr), p)

@@ -2,12 +2,11 @@ package resolver
 
 import (
 	"bytes"
-	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"io"
-	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -114,44 +113,40 @@ func (a *ask) answer(msg []byte) (ok, folded bool) {
 		bytes.Equal(msg[a.end-4:a.end], a.packet[a.end-4:a.end])
 }
 
-// exchange sends the question to the upstream and waits for the answer, at most
-// for patience. It gives the message in buf's memory, or in memory of its own
-// if it came over TCP.
-func (u *upstream) exchange(ctx context.Context, k *key, buf *buffers, patience time.Duration, budget *int) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	deadline, _ := ctx.Deadline()
+// exchange sends the question to the upstream and waits for the answer, until
+// the deadline at most. It gives the message in buf's memory, or in memory of
+// its own if it came over TCP. What it sends is taken from budget.
+func (u *upstream) exchange(k *key, buf *buffers, deadline time.Time, budget *int) ([]byte, error) {
 	if u.TCP {
 		*budget--
-		return u.overTCP(ctx, k, buf, deadline)
+		return u.overTCP(k, buf, deadline)
 	}
 	mixed := u.server.config.Now().UnixNano() > u.folds.Load()
 	*budget--
-	msg, err := u.overUDP(ctx, k, buf, deadline, mixed)
+	msg, err := u.overUDP(k, buf, deadline, mixed)
+	if *budget <= 0 {
+		return msg, err
+	}
 	switch {
-	case errors.Is(err, errFolded) && *budget > 0:
+	case errors.Is(err, errFolded):
 		*budget--
-		if msg, err = u.overTCP(ctx, k, buf, deadline); err != nil && *budget > 0 && time.Until(deadline) > 0 {
+		if msg, err = u.overTCP(k, buf, deadline); err != nil && *budget > 0 && time.Until(deadline) > 0 {
 			*budget--
-			msg, err = u.overUDP(ctx, k, buf, deadline, false)
+			msg, err = u.overUDP(k, buf, deadline, false)
 		}
 		if err == nil {
 			u.folds.Store(u.server.config.Now().Add(foldedTime).UnixNano())
 		}
-	case errors.Is(err, errFlooded) && *budget > 0: // somebody is guessing: go where guessing is of no use
+	case errors.Is(err, errFlooded): // somebody is guessing: go where guessing is of no use
 		*budget--
-		msg, err = u.overTCP(ctx, k, buf, deadline)
-	case err == nil && binary.BigEndian.Uint16(msg[2:])&flagTC != 0 && *budget > 0:
+		return u.overTCP(k, buf, deadline)
+	case err != nil:
+	case binary.BigEndian.Uint16(msg[2:])&flagTC != 0: // RFC 7766 §5
 		*budget--
-		if long, err := u.overTCP(ctx, k, buf, deadline); err == nil {
-			msg = long
-		} else {
-			return nil, err
-		}
-	case err == nil && rcode(msg[3]&0xf) == formErr && !u.plain.Load() && *budget > 0: // RFC 6891 §7
+		return u.overTCP(k, buf, deadline)
+	case rcode(msg[3]&0xf) == formErr && !u.plain.Swap(true): // RFC 6891 §7: it may not know EDNS
 		*budget--
-		u.plain.Store(true)
-		msg, err = u.overUDP(ctx, k, buf, deadline, mixed)
+		return u.overUDP(k, buf, deadline, mixed)
 	}
 	return msg, err
 }
@@ -160,8 +155,8 @@ var errFolded = errors.New("the upstream changed the case of the name")
 
 // overUDP asks from a socket of its own that hears nobody but the upstream, and
 // listens past everything that is not the answer.
-func (u *upstream) overUDP(ctx context.Context, k *key, buf *buffers, deadline time.Time, mixed bool) ([]byte, error) {
-	conn, err := u.server.dial(ctx, "udp", u.Addr)
+func (u *upstream) overUDP(k *key, buf *buffers, deadline time.Time, mixed bool) ([]byte, error) {
+	conn, err := u.server.dial("udp", u.Addr, deadline)
 	if err != nil {
 		return nil, err
 	}
@@ -176,12 +171,13 @@ func (u *upstream) overUDP(ctx context.Context, k *key, buf *buffers, deadline t
 	for range ignoredMax {
 		n, err := conn.Read(buf.in[:])
 		if err != nil {
-			var timeout net.Error
 			switch {
 			case sawFolded:
 				return nil, errFolded
-			case errors.As(err, &timeout) && timeout.Timeout():
+			case errors.Is(err, os.ErrDeadlineExceeded):
 				return nil, errSilent
+			case errors.Is(err, io.EOF): // an empty packet
+				continue
 			}
 			return nil, err // an ICMP message says that nobody is there
 		}
@@ -203,8 +199,8 @@ func (u *upstream) overUDP(ctx context.Context, k *key, buf *buffers, deadline t
 }
 
 // overTCP asks over a connection of its own (RFC 7766 §5).
-func (u *upstream) overTCP(ctx context.Context, k *key, buf *buffers, deadline time.Time) ([]byte, error) {
-	conn, err := u.server.dial(ctx, "tcp", u.Addr)
+func (u *upstream) overTCP(k *key, buf *buffers, deadline time.Time) ([]byte, error) {
+	conn, err := u.server.dial("tcp", u.Addr, deadline)
 	if err != nil {
 		return nil, err
 	}

@@ -188,9 +188,10 @@ func TestWatch(t *testing.T) {
 
 func TestLarge(t *testing.T) {
 	f := open(t, filepath.Join(t.TempDir(), "a.db"), Options{})
-	read := func() (got []byte) {
+	read := func() []byte {
 		t.Helper()
-		if err := f.View(func(tx *Tx) (err error) { got, err = tx.ReadLarge("snapshot"); return err }); err != nil {
+		got, err := f.ReadLarge("snapshot")
+		if err != nil {
 			t.Fatal(err)
 		}
 		return got
@@ -198,7 +199,7 @@ func TestLarge(t *testing.T) {
 	if read() != nil {
 		t.Error("a value before the first")
 	}
-	for _, size := range []int{1, pieceBytes - 1, pieceBytes, pieceBytes + 1, 1_000_003, 0} {
+	for _, size := range []int{1, pieceBytes - 1, pieceBytes, pieceBytes + 1, 1_000_003, 5_000_000, 0} {
 		value := pattern(size)
 		err := f.WriteLarge("snapshot", func(w io.Writer) error {
 			for rest := value; len(rest) > 0; {

@@ -21,8 +21,11 @@ const (
 	rounds = 7       // the fastest counts: the machine is shared
 )
 
-// kinds are the kinds of questions, and how each is answered: is it a hit?
-var kinds = map[string]bool{"hit": true, "deep_hit": true, "near_miss": false, "top_site_miss": false}
+// kinds are the kinds of questions, and whether each is a hit.
+var kinds = [...]struct {
+	name string
+	hit  bool
+}{{"hit", true}, {"deep_hit", true}, {"near_miss", false}, {"top_site_miss", false}}
 
 // structure is something that holds names. Its questions are prepared
 // beforehand in the form that it likes best.
@@ -50,12 +53,12 @@ func ask(args []string) error {
 	best := map[string]float64{}
 	for range rounds {
 		for _, s := range structures {
-			for kind, hit := range kinds {
-				ns, err := s.time(questions[kind], hit)
+			for _, kind := range kinds {
+				ns, err := s.time(questions[kind.name], kind.hit)
 				if err != nil {
-					return fmt.Errorf("%s, %s: %w", s.name, kind, err)
+					return fmt.Errorf("%s, %s: %w", s.name, kind.name, err)
 				}
-				key := s.name + "_" + kind + "_ns"
+				key := s.name + "_" + kind.name + "_ns"
 				if old, there := best[key]; !there || ns < old {
 					best[key] = ns
 				}
@@ -64,8 +67,9 @@ func ask(args []string) error {
 	}
 	for _, s := range structures {
 		report(s.name+"_heap_bytes_per_name", s.heap/float64(len(names)))
-		for _, kind := range []string{"hit", "deep_hit", "near_miss", "top_site_miss"} {
-			report(s.name+"_"+kind+"_ns", best[s.name+"_"+kind+"_ns"])
+		for _, kind := range kinds {
+			key := s.name + "_" + kind.name + "_ns"
+			report(key, best[key])
 		}
 	}
 	trie := structures[0]
@@ -73,9 +77,9 @@ func ask(args []string) error {
 	report("miss_ratio_to_map", best["trie_top_site_miss_ns"]/best["map_top_site_miss_ns"])
 	report("near_miss_ratio_to_map", best["trie_near_miss_ns"]/best["map_near_miss_ns"])
 	report("hit_ratio_to_map_miss", best["trie_hit_ns"]/best["map_top_site_miss_ns"])
-	for kind := range kinds {
-		i, prepared := 0, trie.prepare(questions[kind][:1000])
-		report("trie_"+kind+"_allocs", testing.AllocsPerRun(900, func() { trie.ask(prepared[i]); i++ }))
+	for _, kind := range kinds {
+		i, prepared := 0, trie.prepare(questions[kind.name][:1000])
+		report("trie_"+kind.name+"_allocs", testing.AllocsPerRun(900, func() { trie.ask(prepared[i]); i++ }))
 	}
 	return nil
 }

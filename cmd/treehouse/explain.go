@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/net/idna"
 
 	"github.com/treehouse-dns/treehouse/blocklists"
 	"github.com/treehouse-dns/treehouse/filter"
@@ -207,7 +208,9 @@ func remedy(v filter.Verdict, p filter.Policy, topic filter.Topic, site string) 
 
 func printExplanation(w io.Writer, e *explanation) {
 	fmt.Fprintf(w, "%s for %s (%s) on %s: %s\n\n", e.Name, e.Person, e.Band, e.At.Format("Monday 2 January 2006 at 15:04"), e.Action)
-	row := func(label, format string, args ...any) { fmt.Fprintf(w, "  %-10s %s\n", label, fmt.Sprintf(format, args...)) }
+	row := func(label, format string, args ...any) {
+		fmt.Fprintf(w, "  %-10s %s\n", label, fmt.Sprintf(format, args...))
+	}
 	row("rule", "%s", e.Rule)
 	row("why", "%s", e.Why)
 	if e.Topic != "" {
@@ -232,7 +235,8 @@ func printExplanation(w io.Writer, e *explanation) {
 // plain is a name without its final dot, as people write it.
 func plain(n filter.Name) string { return strings.TrimSuffix(n.String(), ".") }
 
-// hostOf is the host in what people paste, "https://www.example.com/page" perhaps.
+// hostOf is the host in what people type or paste, "https://bücher.example/page"
+// perhaps, with other scripts as A-labels (RFC 5890 §2.3.2.1).
 func hostOf(site string) string {
 	if _, rest, ok := strings.Cut(site, "://"); ok {
 		site = rest
@@ -240,5 +244,8 @@ func hostOf(site string) string {
 	if end := strings.IndexAny(site, "/?#:"); end >= 0 {
 		site = site[:end]
 	}
-	return site
+	if ascii, err := idna.Lookup.ToASCII(site); err == nil {
+		return ascii
+	}
+	return site // whoever reads it as a name says what is wrong
 }

@@ -27,7 +27,19 @@ func (a *app) openFamily(c *Config) (*household.Family, error) {
 
 // openLibrary opens blocklists.db with what the program knows by itself.
 func (a *app) openLibrary(c *Config) (*blocklists.Library, error) {
-	sources := make([]blocklists.Source, 0, len(c.Lists.Sources))
+	return blocklists.Open(c.Storage.Dir, blocklists.Options{
+		Catalogue: blocklists.Catalogue{
+			Topics: catalogue.Topics, Entries: catalogue.Entries, Protected: catalogue.Protected,
+			UT1: catalogue.UT1, V2fly: catalogue.V2fly,
+		},
+		Memory: int(c.Lists.Memory), Temp: c.Storage.RuntimeDir, Now: a.now,
+		Store: store.Options{Scratch: c.Storage.RuntimeDir},
+	})
+}
+
+// configuredSources are the sources of lists.sources.
+func configuredSources(c *Config) ([]blocklists.Source, error) {
+	var sources []blocklists.Source
 	for _, s := range c.Lists.Sources {
 		format, err := blocklists.ParseFormat(s.Format)
 		if err != nil {
@@ -38,14 +50,7 @@ func (a *app) openLibrary(c *Config) (*blocklists.Library, error) {
 			AllowHTTP: s.AllowHTTP, AllowPrivate: s.AllowPrivate, Refresh: c.Lists.UpdateEvery,
 		})
 	}
-	return blocklists.Open(c.Storage.Dir, blocklists.Options{
-		Catalogue: blocklists.Catalogue{
-			Topics: catalogue.Topics, Entries: catalogue.Entries, Protected: catalogue.Protected,
-			UT1: catalogue.UT1, V2fly: catalogue.V2fly,
-		},
-		Memory: int(c.Lists.Memory), Temp: c.Storage.RuntimeDir, Now: a.now,
-		Store: store.Options{Scratch: c.Storage.RuntimeDir},
-	})
+	return sources, nil
 }
 
 // person finds somebody by name, or says who there is.

@@ -62,17 +62,100 @@ themselves; every other list needs --topic.`,
 }
 
 func (a *app) listsUpdate() *cobra.Command {
-	var accept []string
+	var opt blocklists.UpdateOptions
 	c := &cobra.Command{
-		Use: "update", Short: "Fetch what is new from the sources in the configuration", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withLibrary(func(l *blocklists.Library) error {
-				return a.update(cmd.Context(), l, accept)
-			})
+		Use: "update [SOURCE...]", Short: "Fetch what is new from the sources in the configuration",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			config, err := a.config()
+			if err != nil {
+				return err
+			}
+			sources, err := configuredSources(config)
+			if err != nil {
+				return err
+			}
+			l, err := a.openLibrary(config)
+			if err != nil {
+				return err
+			}
+			return a.update(cmd.Context(), l, sources, args, opt)
 		},
 	}
-	c.Flags().StringSliceVar(&accept, "accept", nil, "take these sources' held lists, however much they change")
+	c.Flags().BoolVar(&opt.Force, "force", false, "fetch whole, whether or not it is time")
+	c.Flags().BoolVar(&opt.Accept, "accept", false, "take a list however much it has changed")
 	return c
+}
+
+// update fetches the sources, or those that are named, and compiles what is new.
+func (a *app) update(ctx context.Context, l *blocklists.Library, sources []blocklists.Source, named []string, opt blocklists.UpdateOptions) error {
+	for _, s := range sources {
+		if err := l.Add(s); err != nil {
+			return &ConfigError{"lists.sources", s.ID + ": " + err.Error()}
+		}
+		if len(named) == 0 || slices.Contains(named, s.ID) {
+			opt.IDs = append(opt.IDs, s.ID)
+		}
+	}
+	for _, id := range named {
+		if !slices.Contains(opt.IDs, id) {
+			return &usageError{fmt.Errorf("there is no source %q in lists.sources", id)}
+		}
+	}
+	if len(opt.IDs) == 0 {
+		return a.print(map[string]any{"results": nil}, func(w io.Writer) {
+			fmt.Fprintln(w, "There is nothing to fetch: lists.sources in the configuration is empty.")
+		})
+	}
+	results, err := l.Update(ctx, opt)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(results, func(r blocklists.UpdateResult) bool { return r.Outcome == blocklists.Updated }) {
+		if _, err := l.Build(ctx); err != nil {
+			return err
+		}
+	}
+	failed := 0
+	for _, r := range results {
+		if r.Outcome == blocklists.Failed {
+			failed++
+		}
+	}
+	if err := a.print(updateResults(results), func(w io.Writer) { printResults(w, results) }); err != nil {
+		return err
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d of %d sources failed; their last good lists stay", failed, len(results))
+	}
+	return nil
+}
+
+// updateResults is results as --json prints them.
+func updateResults(results []blocklists.UpdateResult) []map[string]any {
+	var out []map[string]any
+	for _, r := range results {
+		one := map[string]any{"id": r.ID, "outcome": r.Outcome, "report": r.Report}
+		if r.Err != nil {
+			one["error"] = r.Err.Error()
+		}
+		out = append(out, one)
+	}
+	return out
+}
+
+func printResults(w io.Writer, results []blocklists.UpdateResult) {
+	for _, r := range results {
+		switch r.Outcome {
+		case blocklists.Updated:
+			fmt.Fprintf(w, "%s: updated, %d names (%d new, %d gone)\n", r.ID, r.Report.Entries, r.Report.Added, r.Report.Removed)
+		case blocklists.Held:
+			fmt.Fprintf(w, "%s: held: %d names new and %d gone is too much of a change; --accept takes it\n", r.ID, r.Report.Added, r.Report.Removed)
+		case blocklists.Failed:
+			fmt.Fprintf(w, "%s: %v\n", r.ID, r.Err)
+		default:
+			fmt.Fprintf(w, "%s: %s\n", r.ID, r.Outcome)
+		}
+	}
 }
 
 func (a *app) listsBuild() *cobra.Command {
