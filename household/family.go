@@ -73,15 +73,9 @@ func (f *Family) Change(change func(h *Household) error) error {
 	defer f.writing.Unlock()
 	var next *Household
 	err := f.file.Update(func(tx *store.Tx) error {
-		h, found, err := load(tx, f.opt.Bands, f.opt.Zone)
+		h, before, err := load(tx, f.opt.Bands, f.opt.Zone)
 		if err != nil {
 			return err
-		}
-		before := map[record][]byte{}
-		if found {
-			if before, err = h.records(); err != nil {
-				return err
-			}
 		}
 		if err := change(h); err != nil {
 			return err
@@ -95,7 +89,10 @@ func (f *Family) Change(change func(h *Household) error) error {
 			return err
 		}
 		next = h
-		return save(tx, before, after)
+		if err := save(tx, before, after); err != nil {
+			return err
+		}
+		return sweepCounts(tx, h, f.opt.Now().In(f.opt.Zone))
 	})
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package household
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net/netip"
 	"path/filepath"
 	"strings"
@@ -178,24 +179,35 @@ func TestSampleSurvivesItsFile(t *testing.T) {
 	}
 }
 
+// fill makes a household as large as it may be.
+func fill(h *Household) error {
+	for i := range MaxPeople {
+		p, err := h.AddPerson(Person{Name: fmt.Sprintf("Person %d", i+1), Band: h.bands.Bands[i%len(h.bands.Bands)].ID})
+		if err != nil {
+			return err
+		}
+		for n := range 5 {
+			if err := h.SetName(p.ID, fmt.Sprintf("site%d.example", n), n%2 == 0, monday, time.Time{}, ""); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range MaxDevices {
+		if _, err := h.AddDevice(Device{
+			Name: fmt.Sprintf("device %d", i+1), Person: filter.PolicyID(i%MaxPeople + 1), MACs: []MAC{{2, 0, 0, 0, byte(i >> 8), byte(i)}},
+			Addrs: []netip.Addr{netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})},
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // TestPoliciesCost holds the budget: 64 people and 1,000 devices in less than
 // 1 MB beside the lists.
 func TestPoliciesCost(t *testing.T) {
 	h := New(DefaultBands(), time.UTC)
-	for i := range MaxPeople {
-		p, err := h.AddPerson(Person{Name: "Child " + string(rune('A'+i/26)) + string(rune('a'+i%26)), Band: h.bands.Bands[i%len(h.bands.Bands)].ID})
-		must(t, err)
-		for n := range 5 {
-			must(t, h.SetName(p.ID, "site"+string(rune('a'+n))+".example", n%2 == 0, monday, time.Time{}, ""))
-		}
-	}
-	for i := range MaxDevices {
-		_, err := h.AddDevice(Device{
-			Name: "device", Person: filter.PolicyID(i%MaxPeople + 1), MACs: []MAC{{2, 0, 0, 0, byte(i >> 8), byte(i)}},
-			Addrs: []netip.Addr{netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})},
-		})
-		must(t, err)
-	}
+	must(t, fill(h))
 	trie := compiled(t)
 	type inForce struct {
 		snapshot *filter.Snapshot
@@ -212,5 +224,28 @@ func TestPoliciesCost(t *testing.T) {
 	t.Logf("%d people and %d devices keep %d KiB in force and %d KiB as written", len(h.People), len(who.clients.byAddr), bytes>>10, written>>10)
 	if bytes+written > 1<<20 {
 		t.Errorf("%d bytes are over the megabyte", bytes+written)
+	}
+}
+
+// BenchmarkChange is what a tap costs, from the file to the rules in force, in a
+// full household.
+func BenchmarkChange(b *testing.B) {
+	file, err := store.Open(filepath.Join(b.TempDir(), "household.db"), store.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	f, err := Open(file, Options{Now: func() time.Time { return monday }})
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := f.Change(func(h *Household) error { return fill(h) }); err != nil {
+		b.Fatal(err)
+	}
+	trie := compiled(b)
+	for b.Loop() {
+		if err := f.Change(func(h *Household) error { return h.Pause(1, monday, time.Time{}) }); err != nil {
+			b.Fatal(err)
+		}
+		filter.NewSnapshot(trie, nil, f.Household().Policies())
 	}
 }

@@ -1,6 +1,7 @@
 package household
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -67,46 +68,48 @@ func (h *Household) records() (map[record][]byte, error) {
 // idKey writes an ID so that keys sort as the numbers do.
 func idKey(id uint32) string { return fmt.Sprintf("%010d", id) }
 
-// load reads the household from the file; an empty file is a household without
-// people. found tells whether there was one.
-func load(tx *store.Tx, bands *Bands, zone *time.Location) (h *Household, found bool, err error) {
-	h = New(bands, zone)
+// load reads the household from the file, and what stands there as it stands
+// there; an empty file is a household without people.
+func load(tx *store.Tx, bands *Bands, zone *time.Location) (h *Household, written map[record][]byte, err error) {
+	h, written = New(bands, zone), map[record][]byte{}
 	version, err := tx.Bucket(bucketHousehold).Get([]byte(keySchema))
 	if err != nil || version == nil {
-		return h, false, err
+		return h, written, err
 	}
 	n, err := strconv.Atoi(string(version))
 	if err != nil || n < 1 {
-		return nil, true, fmt.Errorf("household: %q is no version of a family's data; restore a backup", version)
+		return nil, nil, fmt.Errorf("household: %q is no version of a family's data; restore a backup", version)
 	}
 	if n > schema {
-		return nil, true, fmt.Errorf("household: the family's data was written by a newer Treehouse (schema %d, this one knows %d); update Treehouse", n, schema)
+		return nil, nil, fmt.Errorf("household: the family's data was written by a newer Treehouse (schema %d, this one knows %d); update Treehouse", n, schema)
 	}
 	if err := migrate(tx, n); err != nil {
-		return nil, true, err
+		return nil, nil, err
 	}
+	written[record{bucketHousehold, keySchema}] = version
 	settings, err := tx.Bucket(bucketHousehold).Get([]byte(keySettings))
 	if err == nil && settings != nil {
+		written[record{bucketHousehold, keySettings}] = settings
 		err = json.Unmarshal(settings, &h.Settings)
 	}
 	if err != nil {
-		return nil, true, fmt.Errorf("household: the settings cannot be read: %w", err)
+		return nil, nil, fmt.Errorf("household: the settings cannot be read: %w", err)
 	}
 	if _, ok := bands.Band(h.Settings.Default); !ok {
 		h.Settings.Default = DefaultBand
 	}
-	if err := each(tx, bucketPeople, func(p Person) { h.People = append(h.People, p) }); err != nil {
-		return nil, true, err
+	err = each(tx, bucketPeople, written, func(p Person) { h.People = append(h.People, p) })
+	if err == nil {
+		err = each(tx, bucketDevices, written, func(d Device) { h.Devices = append(h.Devices, d) })
 	}
-	if err := each(tx, bucketDevices, func(d Device) { h.Devices = append(h.Devices, d) }); err != nil {
-		return nil, true, err
+	if err == nil {
+		err = each(tx, bucketRequests, written, func(r Request) { h.Requests = append(h.Requests, r) })
 	}
-	err = each(tx, bucketRequests, func(r Request) { h.Requests = append(h.Requests, r) })
-	return h, true, err
+	return h, written, err
 }
 
 // each reads every record of a bucket.
-func each[T any](tx *store.Tx, bucket string, add func(T)) error {
+func each[T any](tx *store.Tx, bucket string, written map[record][]byte, add func(T)) error {
 	var bad error
 	err := tx.Bucket(bucket).Each(nil, func(key, value []byte) bool {
 		var v T
@@ -114,6 +117,7 @@ func each[T any](tx *store.Tx, bucket string, add func(T)) error {
 			bad = fmt.Errorf("household: %s %s cannot be read: %w; restore a backup", bucket, key, err)
 			return false
 		}
+		written[record{bucket, string(key)}] = bytes.Clone(value)
 		add(v)
 		return true
 	})

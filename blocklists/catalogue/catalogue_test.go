@@ -2,6 +2,9 @@ package catalogue
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -342,6 +345,27 @@ func TestBadText(t *testing.T) {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}
 	}
+}
+
+// TestVersionFollowsTheText: a router compiles again when Version changes, so
+// new text with the old Version would stay unknown to it.
+func TestVersionFollowsTheText(t *testing.T) {
+	h := sha256.New()
+	for _, text := range []string{categories, services, safeSearch, lifeline, kids, protected} {
+		h.Write([]byte(text))
+	}
+	got := fmt.Sprintf("%s %x\n", Version, h.Sum(nil)[:8])
+	want, err := os.ReadFile("testdata/version.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got == string(want) {
+		return
+	}
+	if strings.HasPrefix(string(want), Version+" ") {
+		t.Fatalf("the text has changed: raise Version in doc.go, then put the line of the next failure into testdata/version.txt")
+	}
+	t.Fatalf("put this line into testdata/version.txt: %s", got)
 }
 
 func BenchmarkEntries(b *testing.B) {
