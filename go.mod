@@ -3,9 +3,11 @@ module github.com/treehouse-dns/treehouse
 go 1.26.0
 
 require (
-	github.com/fsnotify/fsnotify v1.9.0 // indirect
-	go.etcd.io/bbolt v1.5.0 // indirect
-	golang.org/x/net v0.62.0 // indirect
+	go.etcd.io/bbolt v1.5.0
+	golang.org/x/net v0.62.0
+)
+
+require (
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
 )
