@@ -25,12 +25,12 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		os.Exit(0)
-	case "logger", "nft":
+	case "logger", "nft", "pgrep":
 		f, err := os.OpenFile("/tmp/procd", os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 		if err == nil {
 			_, err = fmt.Fprintln(f, filepath.Base(os.Args[0]), strings.Join(os.Args[1:], " "))
 		}
-		if err != nil {
+		if err != nil || filepath.Base(os.Args[0]) == "pgrep" { // which finds no daemon: it has gone
 			os.Exit(1)
 		}
 		os.Exit(0)
@@ -62,7 +62,7 @@ config dnsmasq 'guest'
 `
 
 // uid is the user's that the daemon runs as, as the package makes it.
-const uid = 453
+const uid = 653
 
 // router is a root that scripts are run in.
 type router struct {
@@ -89,13 +89,13 @@ func newRouter(t *testing.T) *router {
 	r.must(os.CopyFS(r.root, os.DirFS("../files")))
 	r.copy(busybox, "bin/busybox")
 	r.must(os.Symlink("busybox", r.path("bin/sh")))
-	for _, tool := range strings.Fields("sed awk cat rm mkdir chmod chown pgrep sleep tr ls grep") {
+	for _, tool := range strings.Fields("sed awk cat rm mkdir chmod chown sleep tr ls grep") {
 		r.must(os.Symlink("busybox", r.path("bin/"+tool)))
 	}
 	self, err := os.Executable()
 	r.must(err)
 	r.copy(self, "bin/uci")
-	for _, tool := range []string{"logger", "nft"} {
+	for _, tool := range []string{"logger", "nft", "pgrep"} {
 		r.must(os.Symlink("uci", r.path("bin/"+tool)))
 	}
 	r.must(os.MkdirAll(r.path("dev"), 0o755))
@@ -211,7 +211,7 @@ func TestBehindDnsmasq(t *testing.T) {
 		t.Errorf("/etc/treehouse belongs to %d with mode %o, want %d with 700", stat.Uid, info.Mode().Perm(), uid)
 	}
 	hasNot(t, record, "limits")
-	ours := map[string]string{"noresolv": "1", "addmac": "1", "stripmac": "1", "addsubnet": "32,128", "stripsubnet": "1", "strictorder": "", "allservers": ""}
+	ours := map[string]string{"noresolv": "1", "addmac": "1", "stripmac": "1", "addsubnet": "32,128", "stripsubnet": "1", "rebind_localhost": "1", "serversfile": "", "allservers": ""}
 	options(t, r.dnsmasq("@dnsmasq[0]"), ours)
 	options(t, r.dnsmasq("guest"), ours)
 	options(t, r.dnsmasq("@dnsmasq[0]"), map[string]string{
@@ -245,17 +245,56 @@ func TestBehindDnsmasq(t *testing.T) {
 
 func TestOpenWhenDown(t *testing.T) {
 	r := newRouter(t)
+	r.write("etc/own.servers", "server=/own.example/10.0.0.3\n")
+	mine := dhcp + "\toption serversfile '/etc/own.servers'\n" // in the section of the guests
+	r.write("etc/config/dhcp", mine)
 	r.set("when_down", "open")
-	r.service("start")
-	options(t, r.dnsmasq("@dnsmasq[0]"), map[string]string{"server": "127.0.0.1#5453 /corp.example/10.0.0.1", "strictorder": "1", "noresolv": "0"})
-	options(t, r.dnsmasq("guest"), map[string]string{"server": "127.0.0.1#5453 9.9.9.9 /*.lab.example/10.0.0.2 /#/1.1.1.1", "strictorder": "1", "allservers": ""})
+	has(t, r.service("start"), "instance watch", "command /usr/lib/treehouse/watch 5453")
+	ours := map[string]string{"noresolv": "1", "serversfile": "/tmp/treehouse.servers", "addnmount": "/tmp/treehouse.servers", "allservers": ""}
+	options(t, r.dnsmasq("@dnsmasq[0]"), ours)
+	options(t, r.dnsmasq("guest"), ours)
+	options(t, r.dnsmasq("guest"), map[string]string{"server": "/*.lab.example/10.0.0.2"})
+	servers := func(want string) {
+		t.Helper()
+		if got := r.read("tmp/treehouse.servers"); got != want {
+			t.Errorf("dnsmasq asks\n%s, want\n%s", got, want)
+		}
+	}
+	servers("server=127.0.0.1#5453\n")
+	for range 2 {
+		has(t, r.sh(". /usr/lib/treehouse/dnsmasq.sh; dnsmasq_ask provider 5453"), "dnsmasq reload")
+		servers("server=9.9.9.9\nserver=203.0.113.5\nserver=2001:db8::5\nserver=/own.example/10.0.0.3\n")
+		r.sh(". /usr/lib/treehouse/dnsmasq.sh; dnsmasq_ask us 5453")
+		servers("server=127.0.0.1#5453\nserver=/own.example/10.0.0.3\n")
+	}
 
 	r.set("when_down", "closed")
-	has(t, r.service("reload"), "dnsmasq restart")
-	options(t, r.dnsmasq("guest"), map[string]string{"server": "127.0.0.1#5453 /*.lab.example/10.0.0.2", "strictorder": "", "noresolv": "1"})
+	record := r.service("reload")
+	has(t, record, "dnsmasq restart")
+	hasNot(t, record, "watch")
+	options(t, r.dnsmasq("guest"), map[string]string{"server": "127.0.0.1#5453 /*.lab.example/10.0.0.2", "serversfile": "/etc/own.servers", "noresolv": "1"})
 	r.service("stop")
-	if got := r.read("etc/config/dhcp"); got != dhcp {
+	if got := r.read("etc/config/dhcp"); got != mine {
 		t.Errorf("after all of that, the file is\n%s", got)
+	}
+	servers("")
+}
+
+func TestWatch(t *testing.T) {
+	r := newRouter(t)
+	r.set("when_down", "open")
+	r.service("start")
+	r.must(os.MkdirAll(r.path("proc/net"), 0o755))
+	const other = "  12: 0100007F:0035 00000000:0000 07\n  13: 0100007F:0036 0100007F:154D 01\n"
+	for _, state := range []struct{ udp, says string }{
+		{other, "dnsmasq asks: provider"},
+		{other + "  14: 0100007F:154D 00000000:0000 07\n", "dnsmasq asks: us"},
+	} {
+		r.write("proc/net/udp", state.udp)
+		record := r.sh("/usr/lib/treehouse/watch 5453 & watch=$!; while [ ! -s /tmp/procd ]; do :; done; kill $watch; wait $watch 2>/dev/null; :")
+		if !strings.Contains(record, state.says) {
+			t.Errorf("%q is not in\n%s", state.says, record)
+		}
 	}
 }
 

@@ -37,17 +37,16 @@ dnsmasq_put_back() {
 	done
 }
 
-# dnsmasq_upstreams SECTION WHICH: the servers that were set before. Those for a
-# domain ("/lan.example/10.0.0.1") are the administrator's own names and stay in
-# any case; WHICH is "all" or "domains". /#/ is every domain.
-dnsmasq_upstreams() {
+# dnsmasq_domain_servers SECTION: the servers for a domain that were set before
+# ("/lan.example/10.0.0.1"). They are the administrator's own names and stay as
+# they are; all other servers would lead past us. /#/ is every domain.
+dnsmasq_domain_servers() {
 	local server
 	set -f # an asterisk in a name is no pattern
 	for server in $(dnsmasq_uci -q get "dhcp.$1.treehouse_was_server"); do
-		case "$2:$server" in
-			all:*) echo "$server" ;;
-			domains:/\#/* | domains://*) ;;
-			domains:/*) echo "$server" ;;
+		case "$server" in
+			/\#/* | //*) ;;
+			/*) echo "$server" ;;
 		esac
 	done
 	set +f
@@ -56,34 +55,69 @@ dnsmasq_upstreams() {
 # dnsmasq_to_us PORT closed|open NAME: dnsmasq keeps port 53 and asks us, with
 # the MAC and the address of who asks.
 dnsmasq_to_us() {
-	local port="$1" when_down="$2" name="$3" section server
+	local port="$1" when_down="$2" name="$3" section entry
 	for section in $(dnsmasq_sections); do
-		dnsmasq_put_aside "$section" server allservers addmac stripmac addsubnet stripsubnet rebind_domain
-		dnsmasq_uci add_list "dhcp.$section.server=127.0.0.1#$port"
+		dnsmasq_put_aside "$section" noresolv server allservers addmac stripmac addsubnet stripsubnet rebind_domain rebind_localhost
+		dnsmasq_uci set "dhcp.$section.noresolv=1"
 		if [ "$when_down" = open ]; then
-			# In order: the others are asked only when we do not answer.
-			dnsmasq_put_aside "$section" strictorder
-			dnsmasq_uci set "dhcp.$section.strictorder=1"
-			set -- all
+			dnsmasq_put_aside "$section" serversfile addnmount
+			dnsmasq_uci set "dhcp.$section.serversfile=$DNSMASQ_SERVERS"
+			# Its jail has only what is named here.
+			for entry in $(dnsmasq_uci -q get "dhcp.$section.treehouse_was_addnmount") "$DNSMASQ_SERVERS"; do
+				dnsmasq_uci add_list "dhcp.$section.addnmount=$entry"
+			done
 		else
-			dnsmasq_put_aside "$section" noresolv
-			dnsmasq_uci set "dhcp.$section.noresolv=1"
-			set -- domains
+			dnsmasq_uci add_list "dhcp.$section.server=127.0.0.1#$port"
 		fi
-		for server in $(dnsmasq_upstreams "$section" "$1"); do
-			dnsmasq_uci add_list "dhcp.$section.server=$server"
+		for entry in $(dnsmasq_domain_servers "$section"); do
+			dnsmasq_uci add_list "dhcp.$section.server=$entry"
 		done
 		# Without strip, what a client claims to be would pass through.
 		dnsmasq_uci set "dhcp.$section.addmac=1"
 		dnsmasq_uci set "dhcp.$section.stripmac=1"
 		dnsmasq_uci set "dhcp.$section.addsubnet=32,128"
 		dnsmasq_uci set "dhcp.$section.stripsubnet=1"
-		# Our own name has an address of the home, which dnsmasq would take for
-		# an attack (rebinding) when it comes from an upstream.
-		for server in $(dnsmasq_uci -q get "dhcp.$section.treehouse_was_rebind_domain") "$name"; do
-			dnsmasq_uci add_list "dhcp.$section.rebind_domain=$server"
+		# An upstream that answers with an address of the home, or with 0.0.0.0,
+		# is taken for an attack (rebinding). We do both: for our own name, and
+		# for what is blocked. What others try so, we stop ourselves.
+		dnsmasq_uci set "dhcp.$section.rebind_localhost=1"
+		for entry in $(dnsmasq_uci -q get "dhcp.$section.treehouse_was_rebind_domain") "$name"; do
+			dnsmasq_uci add_list "dhcp.$section.rebind_domain=$entry"
 		done
 	done
+}
+
+# Where dnsmasq finds whom to ask, with when_down "open". Listing us and the
+# provider at once would not do: in any order, dnsmasq asks the second when the
+# first is slow, and a child's question would go past us. So it is one or the
+# other, and /usr/lib/treehouse/watch says which.
+DNSMASQ_SERVERS=/tmp/treehouse.servers
+DNSMASQ_PROVIDER=/tmp/resolv.conf.d/resolv.conf.auto # as netifd learned it
+
+# dnsmasq_ask us|provider PORT: from now on. The file is written in place, since
+# dnsmasq may be in a jail that holds on to the file it was started with.
+dnsmasq_ask() {
+	local section server file
+	{
+		if [ "$1" = us ]; then
+			echo "server=127.0.0.1#$2"
+		else
+			for section in $(dnsmasq_sections); do
+				for server in $(dnsmasq_uci -q get "dhcp.$section.treehouse_was_server"); do
+					case "$server" in
+						/*) ;;
+						*) echo "server=$server" ;;
+					esac
+				done
+			done
+			sed -n 's/^nameserver[[:space:]]*/server=/p' "$DNSMASQ_PROVIDER" 2>/dev/null
+		fi
+		# What the administrator has in a file of this kind stays in force.
+		for section in $(dnsmasq_sections); do
+			file="$(dnsmasq_uci -q get "dhcp.$section.treehouse_was_serversfile")" && cat "$file" 2>/dev/null
+		done
+	} > "$DNSMASQ_SERVERS"
+	/etc/init.d/dnsmasq reload # reads the file, keeps leases and connections
 }
 
 # dnsmasq_aside PORT: we have port 53; dnsmasq knows the local names, and nobody
@@ -94,7 +128,7 @@ dnsmasq_aside() {
 		dnsmasq_put_aside "$section" port noresolv server dhcp_option
 		dnsmasq_uci set "dhcp.$section.port=$port"
 		dnsmasq_uci set "dhcp.$section.noresolv=1"
-		for entry in $(dnsmasq_upstreams "$section" domains); do
+		for entry in $(dnsmasq_domain_servers "$section"); do
 			dnsmasq_uci add_list "dhcp.$section.server=$entry"
 		done
 		# Away from port 53, dnsmasq no longer tells DHCP clients to ask this
@@ -117,7 +151,11 @@ dnsmasq_use() {
 	before="$(dnsmasq_uci -q export dhcp)"
 	dnsmasq_put_back
 	case "$1" in
-		behind) dnsmasq_to_us "$3" "$2" "$4" ;;
+		behind)
+			# There from the first moment: without it, dnsmasq would not start.
+			[ -s "$DNSMASQ_SERVERS" ] || echo "server=127.0.0.1#$3" > "$DNSMASQ_SERVERS"
+			dnsmasq_to_us "$3" "$2" "$4"
+			;;
 		front) dnsmasq_aside 54 ;;
 	esac
 	if [ "$before" = "$(dnsmasq_uci -q export dhcp)" ]; then
@@ -129,4 +167,7 @@ dnsmasq_use() {
 }
 
 # dnsmasq_give_back: as it was before us.
-dnsmasq_give_back() { dnsmasq_use nobody; }
+dnsmasq_give_back() {
+	dnsmasq_use nobody
+	rm -f "$DNSMASQ_SERVERS"
+}
