@@ -11,7 +11,6 @@ type bound struct {
 	Policy
 	trie    *Trie
 	rules   [][]TopicID // by rule of Policy.Topics: the topics it is about
-	targets []Name      // by TopicID: the safe host of a safe-search topic
 	now     atomic.Pointer[moment]
 }
 
@@ -37,16 +36,12 @@ func bind(p Policy, trie *Trie) *bound {
 	if b.Zone == nil {
 		b.Zone = time.UTC
 	}
-	b.targets = make([]Name, trie.Topics())
-	for id := range b.targets {
+	for id := range trie.Topics() {
 		t := trie.Topic(TopicID(id))
 		for i, r := range p.Topics {
 			if r.matches(t) {
 				b.rules[i] = append(b.rules[i], TopicID(id))
 			}
-		}
-		if t.Kind == KindSafeSearch {
-			b.targets[id], _ = ParseName(t.Target) // the builder refused bad ones
 		}
 	}
 	return b
@@ -112,50 +107,51 @@ func (m *moment) names(rules []NameRule, at time.Time) nameSet {
 func (b *bound) table(active [][]TopicID) []outcome {
 	byTopic := make([]outcome, b.trie.Topics())
 	listed := make([]bool, b.trie.Topics())
-	allowed := make([]bool, b.trie.Topics())
+	letIn := make([]bool, b.trie.Topics())
+	decided := make([]bool, b.trie.Topics())
 	for i, topics := range active {
 		for _, id := range topics {
-			if b.Topics[i].Allow {
-				allowed[id] = b.trie.Topic(id).Kind == KindService
+			if decided[id] {
 				continue
 			}
-			o := outcome{topic: id, hasTopic: true}
-			switch b.trie.Topic(id).Kind {
+			decided[id] = true
+			kind := b.trie.Topic(id).Kind
+			if b.Topics[i].Allow {
+				letIn[id] = kind == KindService
+				continue
+			}
+			switch kind {
 			case KindService:
-				o.action, o.rule = Block, RuleService
+				byTopic[id] = outcome{topic: id, action: Block, rule: RuleService, hasTopic: true}
 			case KindCategory:
-				o.action, o.rule = Block, RuleCategory
+				byTopic[id] = outcome{topic: id, action: Block, rule: RuleCategory, hasTopic: true}
 			case KindSafeSearch:
-				o.action, o.rule = Rewrite, RuleSafeSearch
+				byTopic[id] = outcome{topic: id, action: Rewrite, rule: RuleSafeSearch, hasTopic: true}
 			case KindListed:
 				listed[id] = true
-				continue
-			default: // sealed and lifeline are not the person's to change
-				continue
-			}
-			byTopic[id] = o
+			} // sealed and lifeline are not the person's to change
 		}
 	}
 	table := make([]outcome, b.trie.Sets())
 	for id := range table {
-		table[id] = b.first(SetID(id), byTopic, listed, allowed)
+		table[id] = b.first(SetID(id), byTopic, listed, letIn)
 	}
 	return table
 }
 
 // first is the first line of the answering order that applies to a topic set.
-func (b *bound) first(set SetID, byTopic []outcome, listed, allowed []bool) outcome {
-	var first, letIn outcome
+func (b *bound) first(set SetID, byTopic []outcome, listed, letIn []bool) outcome {
+	var first, allowed outcome
 	isListed := false
 	for _, t := range b.trie.Set(set) {
 		isListed = isListed || listed[t]
-		if allowed[t] {
-			letIn = outcome{topic: t, action: Pass, rule: RuleAllow, hasTopic: true}
+		if letIn[t] {
+			allowed = outcome{topic: t, action: Pass, rule: RuleAllow, hasTopic: true}
 		}
 	}
 	for _, t := range b.trie.Set(set) {
 		o := byTopic[t]
-		if o.rule == 0 || (o.rule == RuleService && letIn.rule != 0) {
+		if o.rule == 0 || (o.rule == RuleService && allowed.rule != 0) {
 			continue
 		}
 		if first.rule == 0 || o.rule < first.rule {
@@ -165,12 +161,12 @@ func (b *bound) first(set SetID, byTopic []outcome, listed, allowed []bool) outc
 	switch {
 	case first.rule == RuleService || first.rule == RuleCategory:
 		return first
-	case b.OnlyListed && !isListed && letIn.rule == 0:
+	case b.OnlyListed && !isListed && allowed.rule == 0:
 		return outcome{action: Block, rule: RuleAllowList}
 	case first.rule != 0:
 		return first
 	}
-	return letIn
+	return allowed
 }
 
 // nameSet is a set of names that each stand for everything below them too.

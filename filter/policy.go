@@ -32,8 +32,8 @@ type Policy struct {
 	Block []NameRule // own block rules
 
 	// Topics are the rules about services, categories, safe search and the
-	// allow-list, in any order: the answering order sorts them by kind. Where
-	// two of one kind apply, the first is named.
+	// allow-list. The answering order sorts them by kind; about one topic the
+	// first rule that applies at the moment decides.
 	Topics []TopicRule
 	// OnlyListed is allow-list mode: a name in no KindListed topic of Topics is
 	// not answered.
@@ -56,10 +56,10 @@ type TopicRule struct {
 	When  Schedule // zero: always
 	Why   string   // the one-line reason, for people
 
-	// Allow turns the rule round for services: the service is let through the
-	// rules about services and through allow-list mode, so that one service of
-	// a group that is off can be on. Categories and safe search still apply to
-	// its names; for other kinds Allow says nothing.
+	// Allow turns the rule round: the topic is not blocked or rewritten by any
+	// later rule, so that one service of a group that is off can be on. A service
+	// is let through allow-list mode too; categories and safe search still apply
+	// to its names.
 	Allow bool
 }
 

@@ -38,14 +38,28 @@ type bitReader struct {
 	at int // the next bit
 }
 
+// ended tells whether more has been read than there is.
+func (r *bitReader) ended() bool { return r.at > 8*len(r.b) }
+
 func (r *bitReader) bit() uint32 {
-	i := r.at >> 3
+	i, shift := r.at>>3, r.at&7
+	r.at++
 	if i >= len(r.b) {
 		return 0
 	}
-	bit := uint32(r.b[i]) >> (r.at & 7) & 1
-	r.at++
-	return bit
+	return uint32(r.b[i]) >> shift & 1
+}
+
+// next8 is the next eight bits, which stay unread.
+func (r *bitReader) next8() uint8 {
+	i, shift := r.at>>3, r.at&7
+	if i+1 < len(r.b) {
+		return uint8((uint32(r.b[i]) | uint32(r.b[i+1])<<8) >> shift)
+	}
+	if i < len(r.b) {
+		return r.b[i] >> shift
+	}
+	return 0
 }
 
 // bitWriter appends bits to b, whose last byte fills up from its lowest bit.

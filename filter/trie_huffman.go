@@ -14,7 +14,11 @@ const maxCode = 20
 type prefixCode struct {
 	count   [maxCode + 1]uint16 // by length: how many codes have it
 	symbols []uint16            // by code: the symbol
+	whole   [256]run            // by the next eight bits: the codes that end within them
 }
+
+// run is some codes in a row.
+type run struct{ codes, bits uint8 }
 
 // newPrefixCode makes the code of lengths, where 0 is allowed for a lone symbol
 // only: it needs no bits at all. It reports false for lengths that no complete
@@ -31,7 +35,32 @@ func newPrefixCode(lengths []uint8) (prefixCode, bool) {
 		room -= 1 << (maxCode - n)
 	}
 	slices.SortStableFunc(c.symbols, func(a, b uint16) int { return cmp.Compare(lengths[a], lengths[b]) })
-	return c, room == 0 || len(lengths) == 0
+	if room != 0 && len(lengths) > 0 {
+		return c, false
+	}
+	if len(lengths) > 1 {
+		for b := range c.whole {
+			r := bitReader{b: []byte{byte(b)}}
+			for c.read(&r); !r.ended(); c.read(&r) {
+				c.whole[b] = run{c.whole[b].codes + 1, uint8(r.at)}
+			}
+		}
+	}
+	return c, true
+}
+
+// skip passes over n symbols, several at a time.
+func (c *prefixCode) skip(r *bitReader, n int) {
+	for n > 0 {
+		w := c.whole[r.next8()]
+		if w.codes == 0 || int(w.codes) > n {
+			c.read(r)
+			n--
+			continue
+		}
+		r.at += int(w.bits)
+		n -= int(w.codes)
+	}
 }
 
 // codes gives each symbol's code, its first bit lowest, as bitWriter takes it.

@@ -111,9 +111,7 @@ func (c coldGroup) confirm(i int, cold, mask uint32, code *prefixCode) (value ui
 		return 0, false
 	}
 	r := bitReader{b: c, at: c.nodes()}
-	for range before {
-		code.read(&r)
-	}
+	code.skip(&r, before)
 	return 1 + code.read(&r), true
 }
 

@@ -299,8 +299,8 @@ func TestLookupAllocatesNothing(t *testing.T) {
 	}
 }
 
-// real opens one of the lists of real names that lie beside the repository.
-func real(t testing.TB, path string) []Name {
+// realNames opens one of the lists of real names that lie beside the repository.
+func realNames(t testing.TB, path string) []Name {
 	shared := os.Getenv("TREEHOUSE_SHARED")
 	if shared == "" {
 		shared = "../../shared"
@@ -331,7 +331,7 @@ func TestRealNames(t *testing.T) {
 	if testing.Short() {
 		path = "scale/domains-100k.txt.gz"
 	}
-	listed, sites := real(t, path), real(t, "queries/top-sites-65k.txt.gz")
+	listed, sites := realNames(t, path), realNames(t, "queries/top-sites-65k.txt.gz")
 	entries := make([]Entry, 0, len(listed)+len(sites))
 	for i, n := range listed {
 		entries = append(entries, Entry{n, TopicID(i % 4 * (i % 3) % 3), Suffix})

@@ -13,6 +13,10 @@ import (
 // on a small phone shows.
 const maxName = 40
 
+// maxWords is the longest message between child and parent, in characters: two
+// sentences.
+const maxWords = 200
+
 // Person is somebody of the family, with what a parent changed from the
 // defaults of their band.
 type Person struct {
@@ -117,7 +121,13 @@ type Pause struct {
 // be shown: no control or invisible characters, no line breaks, single spaces,
 // at most 40 characters. It may come out empty. The result is still text and no
 // markup: whoever shows it escapes it.
-func CleanName(s string) string {
+func CleanName(s string) string { return clean(s, maxName) }
+
+// CleanWords does the same for a sentence somebody wrote, of at most 200
+// characters.
+func CleanWords(s string) string { return clean(s, maxWords) }
+
+func clean(s string, limit int) string {
 	var b strings.Builder
 	space, count := false, 0
 	for _, r := range s {
@@ -128,7 +138,7 @@ func CleanName(s string) string {
 		case r == unicode.ReplacementChar || !unicode.IsPrint(r):
 			continue // control, direction marks, zero width, private use
 		}
-		if count >= maxName {
+		if count >= limit {
 			break
 		}
 		if space {

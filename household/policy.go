@@ -32,7 +32,9 @@ func (h *Household) policy(p Person) filter.Policy {
 	out := filter.Policy{ID: p.ID, Person: p.Name, Band: string(band.ID), Zone: h.zone}
 
 	out.Allow, out.Block = c.names()
-	out.Topics = slices.Concat(c.switched(), c.defaults(h.bands.Reasons(band)), c.timed(), c.homework(), c.search(h.bands.Search), c.listed())
+	// About one topic the first rule that applies decides, so what is nearer to
+	// the person and the moment comes first.
+	out.Topics = slices.Concat(c.granted(), c.homework(), c.switched(), c.defaults(h.bands), c.timed(), c.search(h.bands.Search), c.listed())
 	out.OnlyListed = band.Mode == ModeListed || c.asks()
 	out.Bedtime = c.bedtime()
 	out.Supervised = len(out.Topics) > 0 || len(out.Allow) > 0 || len(out.Block) > 0 || out.OnlyListed || len(out.Bedtime.Also) > 0
@@ -90,24 +92,9 @@ func (c compiler) names() (allow, block []filter.NameRule) {
 	return allow, block
 }
 
-// switched are the person's own switches, and services granted for a while. A
-// service that is on is let through its group; a group or a category that is on
-// is simply left out of the defaults.
-func (c compiler) switched() []filter.TopicRule {
+// granted are services opened for a while.
+func (c compiler) granted() []filter.TopicRule {
 	var rules []filter.TopicRule
-	for _, subject := range sortedKeys(c.person.Switch) {
-		_, group := cutGroup(subject)
-		on := c.person.Switch[subject]
-		if on && group {
-			continue
-		}
-		rule := topicRule(subject, "A parent chose this for you.")
-		rule.Allow = on
-		if !on {
-			rule.When = c.always(subject)
-		}
-		rules = append(rules, rule)
-	}
 	for _, e := range c.person.Exceptions {
 		if _, group := cutGroup(e.Of); group || e.Of == ExceptNight || e.Of == ExceptAll {
 			continue
@@ -117,25 +104,45 @@ func (c compiler) switched() []filter.TopicRule {
 	return rules
 }
 
-// defaults are the band's, less what the person's switches say otherwise.
-func (c compiler) defaults(off []Reason) []filter.TopicRule {
-	var rules []filter.TopicRule
-	for _, r := range off {
-		if _, switched := c.person.Switch[r.Subject()]; switched {
-			continue
+// switched are the person's own switches, those of one topic before those of
+// whole groups.
+func (c compiler) switched() []filter.TopicRule {
+	var topics, groups []filter.TopicRule
+	for _, subject := range sortedKeys(c.person.Switch) {
+		rule := topicRule(subject, "A parent chose this for you.")
+		if rule.Allow = c.person.Switch[subject]; !rule.Allow {
+			rule.When = c.always(subject)
 		}
+		if rule.Group != "" {
+			groups = append(groups, rule)
+		} else {
+			topics = append(topics, rule)
+		}
+	}
+	return append(topics, groups...)
+}
+
+// defaults are the band's, those of one topic before those of whole groups.
+func (c compiler) defaults(bands *Bands) []filter.TopicRule {
+	var topics, groups []filter.TopicRule
+	add := func(r Reason, on bool) {
 		rule := topicRule(r.Subject(), r.Why)
-		rule.When = c.always(r.Subject())
-		rules = append(rules, rule)
+		if rule.Allow = on; !on {
+			rule.When = c.always(r.Subject())
+		}
+		if r.Group != "" {
+			groups = append(groups, rule)
+		} else {
+			topics = append(topics, rule)
+		}
 	}
 	for _, r := range c.band.On {
-		if _, switched := c.person.Switch[r.Subject()]; !switched {
-			rule := topicRule(r.Subject(), r.Why)
-			rule.Allow = true
-			rules = append(rules, rule)
-		}
+		add(r, true)
 	}
-	return rules
+	for _, r := range bands.Reasons(c.band) {
+		add(r, false)
+	}
+	return append(topics, groups...)
 }
 
 // always is the schedule of something that is off at all hours: always, less
@@ -158,9 +165,6 @@ func (c compiler) timed() []filter.TopicRule {
 	var rules []filter.TopicRule
 	for _, t := range c.band.Timed {
 		subject := GroupPrefix + t.Group
-		if _, switched := c.person.Switch[subject]; switched {
-			continue
-		}
 		of := []string{subject, ExceptAll}
 		if t.Night {
 			of = append(of, ExceptNight)
