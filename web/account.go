@@ -200,3 +200,25 @@ func (a *accounts) add(name string, role Role, hash string) error {
 		return nil
 	})
 }
+
+// Claim gives a new house its first account without the claim code, for whoever
+// already owns the router: the command line, or a package that asks for a
+// passphrase. In a house that has accounts it gives the named one a new
+// passphrase and signs it out everywhere. The server must be started after it.
+func Claim(vault Vault, name, passphrase string) error {
+	if err := checkPassphrase(passphrase); err != nil {
+		return fmt.Errorf("%q: at least %d characters, and none of the %d most common", err, minPassphrase, 3000)
+	}
+	a, err := openAccounts(vault, time.Now)
+	if err != nil {
+		return err
+	}
+	hash, err := newHasher(time.Now).hash(passphrase)
+	if err != nil {
+		return err
+	}
+	if err := a.add(name, RoleParent, hash); err != nil {
+		return err
+	}
+	return a.change(func(v *vaulted) error { v.Ready = true; return nil })
+}

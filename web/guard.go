@@ -123,7 +123,7 @@ func (v *visitor) may(role Role) bool {
 // visitor finds out who asks.
 func (s *Server) visitor(r *http.Request) *visitor {
 	v := &visitor{addr: remoteAddr(r)}
-	device, person := s.home.Identify(v.addr)
+	device, person := s.home.Whose(v.addr)
 	v.device, v.person = uint32(device), person
 	if c, err := r.Cookie(sessionCookie); err == nil {
 		v.session, v.account, _ = s.accounts.visit(c.Value, r.URL.Path != "/live")
@@ -206,4 +206,3 @@ func (c *limitedConn) Close() error {
 	c.done()
 	return c.Conn.Close()
 }
-

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"context"
 	"net/netip"
 	"time"
 
@@ -10,17 +9,19 @@ import (
 )
 
 // Home is the family as the pages need it. Any number of goroutines call it at
-// once.
+// once. household.Family has the first three methods; the rest is for
+// cmd/treehouse to add.
 type Home interface {
 	// Household is the one in force. It is read-only.
 	Household() *household.Household
 	// Change alters a copy and puts it in force; with an error nothing changes.
-	Change(ctx context.Context, change func(*household.Household) error) error
-	// Watch gives a channel that is closed at the next change.
-	Watch() <-chan struct{}
-	// Identify tells whose device is at an address: the device, 0 if nobody has
+	Change(change func(*household.Household) error) error
+	// Notify puts an empty struct into c at every change, without waiting, until
+	// the returned function is called.
+	Notify(c chan<- struct{}) (stop func())
+	// Whose tells whose device is at an address: the device, 0 if nobody has
 	// seen it, and its person, 0 if nobody has assigned it.
-	Identify(addr netip.Addr) (household.DeviceID, filter.PolicyID)
+	Whose(addr netip.Addr) (household.DeviceID, filter.PolicyID)
 	// Decide judges a name as the resolver would. The topic is the one that
 	// decided, zero where none did.
 	Decide(person filter.PolicyID, name filter.Name, at time.Time) (filter.Verdict, filter.Topic)

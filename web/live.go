@@ -60,7 +60,8 @@ func (s *Server) serveLive(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	c := http.NewResponseController(w)
 	_ = c.SetReadDeadline(time.Time{}) // it stays open
-	watch := s.home.Watch()
+	watch := make(chan struct{}, 1)
+	defer s.home.Notify(watch)()
 	if _, err := fmt.Fprint(w, "retry: 3000\n\n"); err != nil || c.Flush() != nil {
 		return
 	}
@@ -73,7 +74,6 @@ func (s *Server) serveLive(w http.ResponseWriter, r *http.Request) {
 		case <-r.Context().Done():
 			return
 		case <-watch:
-			watch = s.home.Watch()
 			text = "event: changed\ndata:\n\n"
 		case <-beat.C:
 			text = ":\n\n"

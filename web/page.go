@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/a-h/templ"
@@ -57,7 +56,6 @@ func (s *Server) page(r *http.Request, v *visitor, title string) *page {
 	p.title = p.T(title)
 	return p
 }
-
 
 // show writes a page: as a whole, so that an error halfway is an error page and
 // not half of one.

@@ -165,7 +165,7 @@ func (s *Server) source(r *http.Request) string {
 // welcome signs somebody in and tells the browser.
 func (s *Server) welcome(w http.ResponseWriter, r *http.Request, name string) error {
 	device := ""
-	if id, _ := s.home.Identify(remoteAddr(r)); id != 0 {
+	if id, _ := s.home.Whose(remoteAddr(r)); id != 0 {
 		if d := s.home.Household().Device(id); d != nil {
 			device = d.Name
 		}
