@@ -223,7 +223,7 @@ func (b *builder) head() ([]byte, error) {
 		t = binary.LittleEndian.AppendUint16(t, uint16(v.below))
 		t = append(t, v.length)
 	}
-	t = fill(t)
+	t = room(t, 0)
 	if headFixed+len(t) > maxHead {
 		return nil, fmt.Errorf("snapshot: topics and their sets take %d bytes; there is room for %d", headFixed+len(t), maxHead)
 	}

@@ -90,11 +90,14 @@ func (t *Trie) find(hash uint64) (value uint16, there bool) {
 		if hot.byteOf(i) != byte(fp>>24) {
 			continue
 		}
-		v, same := s.coldGroup(group).confirm(i, fp&0xffffff, t.mask, &t.code)
-		if same && v != inner {
+		if !hot.isValued(i) {
+			there = true
+			continue
+		}
+		v, same := s.coldGroup(group).confirm(hot.valuedBefore(i), fp&0xffffff, t.mask, &t.code)
+		if same {
 			return v, true
 		}
-		there = there || same
 	}
 	return inner, there
 }
