@@ -1,6 +1,10 @@
 package resolver
 
-import "time"
+import (
+	"time"
+
+	"github.com/treehouse-dns/treehouse/filter"
+)
 
 // Sizes on the wire, in bytes.
 const (
@@ -26,6 +30,9 @@ const (
 	// askMax is how many packets to upstreams one client's query may cost,
 	// retries, a switch to TCP and a failover included (NXNS, CVE-2020-12662).
 	askMax = 3
+	// pointersMax is how often a compressed name may jump: once a label is
+	// more than any server writes.
+	pointersMax = filter.MaxLabels
 	// recordsMax bounds an answer that has to be taken apart and put together
 	// again because it holds records nobody asked for.
 	recordsMax = 256
