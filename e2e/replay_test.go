@@ -78,10 +78,11 @@ type stage struct {
 	dials     int
 	seen      []string // what the observer was told
 
-	replies []reply // to the last query or burst
-	asked   []int   // what each upstream was asked before it
-	took    time.Duration
-	fresh   bool // rules have changed since the snapshot was made
+	replies  []reply // to the last query or burst
+	asked    []int   // what each upstream was asked before it
+	took     time.Duration
+	handmade bool // the packet was written by hand
+	fresh    bool // rules have changed since the snapshot was made
 }
 
 type reply struct {
@@ -602,7 +603,9 @@ func (st *stage) raw(source string, words []string) {
 	if err != nil {
 		st.fatal("%v", err)
 	}
+	st.handmade = true
 	st.send(st.source(source), transport, [][]byte{b})
+	st.handmade = false
 }
 
 // send sends packets at once, each from a socket of its own, and collects the
@@ -668,7 +671,7 @@ func (st *stage) exchange(source netip.AddrPort, transport resolver.Transport, p
 	}
 	defer conn.Close()
 	patience := 4 * time.Second
-	if len(packet) < 40 || packet[2]&0x80 != 0 { // what is sent by hand is answered at once or never
+	if st.handmade { // answered at once or never
 		patience = 500 * time.Millisecond
 	}
 	conn.SetDeadline(time.Now().Add(patience))

@@ -12,6 +12,9 @@ const (
 	// udpQueryMax is the room for a query over UDP. A padded query with every
 	// known option stays below 600; what is longer is cut and refused.
 	udpQueryMax = 2048
+	// scratchSize is the room in which an answer is made up; one that needs
+	// more takes it.
+	scratchSize = 512
 	// tcpQueryMax bounds what one TCP query may make us hold. Nothing a stub
 	// resolver sends comes near it.
 	tcpQueryMax = 4096
@@ -26,6 +29,9 @@ const (
 	// askMax is how many packets to upstreams one client's query may cost,
 	// retries, a switch to TCP and a failover included (NXNS, CVE-2020-12662).
 	askMax = 3
+	// pointersMax is how often a compressed name may jump: servers
+	// write names that jump once or twice.
+	pointersMax = 32
 	// recordsMax bounds an answer that has to be taken apart and put together
 	// again because it holds records nobody asked for.
 	recordsMax = 256

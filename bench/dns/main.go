@@ -27,7 +27,8 @@ func main() {
 	flag.DurationVar(&b.each, "time", 3*time.Second, "how long one measurement takes")
 	flag.IntVar(&b.rounds, "rounds", 3, "measurements of each pair; the median counts")
 	flag.StringVar(&b.kinds, "kinds", "blocked,cached,miss", "which kinds of names to measure")
-	flag.StringVar(&b.peers, "peers", "echo,unbound,dnsmasq", "who is measured beside us")
+	flag.StringVar(&b.peers, "peers", "echo,unbound,dnsmasq,smartdns", "who is measured beside us, if installed")
+	flag.DurationVar(&b.long, "soak", 0, "instead, ask us alone for so long and watch the memory")
 	flag.Parse()
 	if err := b.run(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench-dns:", err)
@@ -49,6 +50,7 @@ type bench struct {
 	rounds int
 	kinds  string
 	peers  string
+	long   time.Duration
 	dir    string
 	took   map[string][]sample // "treehouse blocked" → one a round
 }
@@ -77,6 +79,15 @@ func (b *bench) run() error {
 		return err
 	}
 	defer up.stop()
+
+	if b.long > 0 {
+		s, err := b.start("treehouse", up.port)
+		if err != nil {
+			return err
+		}
+		defer s.stop()
+		return b.soak(s, b.long)
+	}
 
 	servers := []string{"treehouse"}
 	for p := range strings.SplitSeq(b.peers, ",") {
@@ -172,6 +183,7 @@ func (b *bench) prepare() error {
 	blocked := newFile(b.dir, "blocked.txt")
 	unbound := newFile(b.dir, "unbound-names.conf")
 	dnsmasq := newFile(b.dir, "dnsmasq-names.conf")
+	smartdns := newFile(b.dir, "smartdns-names.conf")
 	askBlocked := newFile(b.dir, "ask-blocked.txt")
 	fmt.Fprintln(unbound, "server:")
 	for i := range b.names {
@@ -179,6 +191,7 @@ func (b *bench) prepare() error {
 		fmt.Fprintln(blocked, name)
 		fmt.Fprintf(unbound, "local-zone: %q always_null\n", name)
 		fmt.Fprintf(dnsmasq, "address=/%s/0.0.0.0\n", name)
+		fmt.Fprintf(smartdns, "address /%s/#\n", name)
 		if i%(max(b.names/10_000, 1)) == 0 {
 			fmt.Fprintf(askBlocked, "www.%s A\n", name)
 		}
@@ -198,7 +211,7 @@ func (b *bench) prepare() error {
 			}
 		}
 	}
-	for _, f := range []*file{blocked, unbound, dnsmasq, askBlocked, askCached} {
+	for _, f := range []*file{blocked, unbound, dnsmasq, smartdns, askBlocked, askCached} {
 		if err := f.close(); err != nil {
 			return err
 		}

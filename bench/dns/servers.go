@@ -130,6 +130,14 @@ remote-control:
 	case "dnsmasq":
 		return start(serverCore, "dnsmasq", "-k", "-p", "PORT", "--no-resolv", "--no-hosts", "--bind-interfaces", "--listen-address=127.0.0.1", "--pid-file=", "--user=root",
 			"--cache-size=10000", "--dns-forward-max=1000", "--conf-file="+b.path("dnsmasq-names.conf"), fmt.Sprintf("--server=127.0.0.1#%d", upstream))
+	case "smartdns":
+		conf := newFile(b.dir, "smartdns.conf")
+		fmt.Fprintf(conf, "bind 127.0.0.1:LISTEN\nserver 127.0.0.1:%d\ncache-size 20000\nspeed-check-mode none\nlog-level fatal\ncache-persist no\nconf-file %s\n", upstream, b.path("smartdns-names.conf"))
+		if err := conf.close(); err != nil {
+			return nil, err
+		}
+		run := b.path("smartdns-run.conf")
+		return start(serverCore, "sh", "-c", fmt.Sprintf("sed 's/LISTEN/PORT/g' %s > %s; exec smartdns -f -x -c %s -p -", b.path("smartdns.conf"), run, run))
 	case "treehouse":
 		return start(serverCore, self(), "treehouse", b.path("blocked.txt"), strconv.Itoa(upstream))
 	}
