@@ -36,6 +36,8 @@ type Settings struct {
 	Default BandID `json:"default"`
 	// Paused stops everyone who has rules; zero: not paused.
 	Paused Pause `json:"paused,omitzero"`
+	// Overlays are the country's rules that the family has taken, by ID.
+	Overlays []string `json:"overlays,omitempty"`
 	// Holidays are the days without school.
 	Holidays []Holiday `json:"holidays,omitempty"`
 	// LastPerson and LastDevice are the highest IDs ever given: an ID is never
@@ -144,6 +146,7 @@ func (h *Household) RemovePerson(id filter.PolicyID) {
 func (h *Household) clone() *Household {
 	c := *h
 	c.Settings.Holidays = slices.Clone(h.Settings.Holidays)
+	c.Settings.Overlays = slices.Clone(h.Settings.Overlays)
 	c.People = slices.Clone(h.People)
 	for i := range c.People {
 		p := &c.People[i]
