@@ -26,13 +26,17 @@ const (
 type Request struct {
 	ID     RequestID       `json:"id"`
 	Person filter.PolicyID `json:"person"`
-	Site   string          `json:"site,omitempty"`    // what it is about; empty: time
-	Of     string          `json:"of,omitempty"`      // for time: of what, as Exception.Of
-	Length int             `json:"minutes,omitempty"` // for time
-	Words  string          `json:"words,omitempty"`   // the child's, cleaned
-	Asked  time.Time       `json:"asked"`             // the first time
-	Again  []time.Time     `json:"again,omitempty"`   // asked the same again, within the last hour
-	Answer Answer          `json:"answer,omitzero"`
+	Site   string          `json:"site,omitempty"` // what it is about; empty: time
+	// Service is the service that the site belongs to, where that is why it is
+	// blocked. The answer is then about the whole service: one of its names
+	// alone would rarely work.
+	Service string      `json:"service,omitempty"`
+	Of      string      `json:"of,omitempty"`      // for time: of what, as Exception.Of
+	Length  int         `json:"minutes,omitempty"` // for time
+	Words   string      `json:"words,omitempty"`   // the child's, cleaned
+	Asked   time.Time   `json:"asked"`             // the first time
+	Again   []time.Time `json:"again,omitempty"`   // asked the same again, within the last hour
+	Answer  Answer      `json:"answer,omitzero"`
 }
 
 // Answer is a parent's. The zero Answer is none yet.
@@ -59,7 +63,10 @@ func (h *Household) Ask(r Request, now time.Time) (*Request, error) {
 			return nil, err
 		}
 		r.Of, r.Length = "", 0
-	} else if r.Of == "" || r.Length <= 0 || time.Duration(r.Length)*time.Minute > maxMoreTime {
+		if len(r.Service) > maxSubject {
+			r.Service = ""
+		}
+	} else if r.Service = ""; r.Of == "" || len(r.Of) > maxSubject || r.Length <= 0 || time.Duration(r.Length)*time.Minute > maxMoreTime {
 		return nil, fmt.Errorf("a request is about a site, or about 1 to %d minutes of something", int(maxMoreTime.Minutes()))
 	}
 	if h.askedSince(r.Person, now.Add(-time.Hour)) >= askedPerHour {
@@ -71,7 +78,7 @@ func (h *Household) Ask(r Request, now time.Time) (*Request, error) {
 		if o.Person != r.Person || !o.Open() {
 			continue
 		}
-		if o.Site == r.Site && o.Of == r.Of {
+		if o.Of == r.Of && o.Service == r.Service && (o.Site == r.Site || r.Service != "") {
 			o.Again = append(slices.DeleteFunc(o.Again, func(t time.Time) bool { return t.Before(now.Add(-time.Hour)) }), now)
 			o.Length = max(o.Length, r.Length)
 			return o, nil
@@ -128,6 +135,11 @@ func (h *Household) AnswerRequest(id RequestID, allow bool, now, until time.Time
 	var err error
 	switch {
 	case !allow:
+	case r.Service != "" && until.IsZero():
+		err = h.SetSwitch(r.Person, r.Service, true)
+	case r.Service != "":
+		answer.Until = until
+		err = h.Grant(r.Person, r.Service, now, until, words)
 	case r.Site != "":
 		answer.Until = until
 		err = h.SetName(r.Person, r.Site, true, now, until, words)
