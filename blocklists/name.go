@@ -2,6 +2,7 @@ package blocklists
 
 import (
 	"bytes"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 	"golang.org/x/net/publicsuffix"
@@ -30,7 +31,7 @@ func cleanName(dst, raw []byte) ([]byte, Reason) {
 	}
 	if bytes.ContainsFunc(raw, func(r rune) bool { return r >= 0x80 }) {
 		ascii, err := toASCII.ToASCII(string(raw))
-		if err != nil {
+		if err != nil || !utf8.Valid(raw) { // which idna lets pass
 			return dst, BadIDN
 		}
 		raw = []byte(ascii)

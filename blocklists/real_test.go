@@ -2,16 +2,13 @@ package blocklists
 
 import (
 	"bufio"
-	"bytes"
 	"compress/gzip"
-	"context"
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/treehouse-dns/treehouse/filter"
 )
 
 // shared is the folder with real lists, which are not part of the repository.
@@ -50,12 +47,10 @@ func naive(t *testing.T, path string) int {
 		}
 		line, _, _ = strings.Cut(line, "#")
 		words := strings.Fields(strings.NewReplacer("||", "", "^", "", "*.", "", "address=/", "", "/", "").Replace(line))
-		if len(words) == 0 {
-			continue
-		}
-		name := strings.ToLower(words[len(words)-1])
-		if strings.Contains(name, ".") && !isAddress([]byte(name)) {
-			names[name] = true
+		for _, name := range words {
+			if strings.Contains(name, ".") && !isAddress([]byte(name)) {
+				names[strings.ToLower(name)] = true
+			}
 		}
 	}
 	return len(names)
@@ -86,7 +81,7 @@ func TestRealLists(t *testing.T) {
 		r := mustImport(t, l, source, path)[0]
 		refused := []string{}
 		for reason, n := range r.Refused {
-			refused = append(refused, strings.Split(string(reason), ":")[0]+" "+itoa(n))
+			refused = append(refused, strings.Split(string(reason), ":")[0]+" "+strconv.Itoa(n))
 		}
 		t.Logf("%-45s %-9s lines %6d entries %6d duplicates %5d refused %s", strings.TrimPrefix(path, dir+"/"), r.Format, r.Lines, r.Entries, r.Duplicates, refused)
 		if !archive {
@@ -101,15 +96,3 @@ func TestRealLists(t *testing.T) {
 	want(t, "a name of the malware list's neighbour", topicsOf(t, l, "www.bestgore.com"), "adult")
 	want(t, "a top site", topicsOf(t, l, "wikipedia.org"), "")
 }
-
-func itoa(n int) string {
-	var b bytes.Buffer
-	if n >= 10 {
-		b.WriteString(itoa(n / 10))
-	}
-	b.WriteByte('0' + byte(n%10))
-	return b.String()
-}
-
-var _ = context.Background
-var _ filter.Name

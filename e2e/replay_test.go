@@ -105,7 +105,7 @@ func play(t *testing.T, file string, lines []string, sockets bool) {
 	st.addUpstream()
 	for i, line := range lines {
 		st.where = fmt.Sprintf("%s:%d", filepath.Base(file), i+1)
-		if at := strings.Index(line, "#"); at >= 0 {
+		if at := strings.Index(line, "# "); at == 0 || at > 0 && line[at-1] == ' ' {
 			line = line[:at]
 		}
 		for _, part := range strings.Split(line, ";") {
@@ -116,6 +116,9 @@ func play(t *testing.T, file string, lines []string, sockets bool) {
 	}
 	if st.server != nil {
 		st.server.Close()
+	}
+	if !sockets {
+		time.Sleep(10 * time.Second) // of the bubble: what is still under way ends
 	}
 }
 
@@ -664,7 +667,11 @@ func (st *stage) exchange(source netip.AddrPort, transport resolver.Transport, p
 		return nil
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(5 * time.Second))
+	patience := 4 * time.Second
+	if len(packet) < 40 || packet[2]&0x80 != 0 { // what is sent by hand is answered at once or never
+		patience = 500 * time.Millisecond
+	}
+	conn.SetDeadline(time.Now().Add(patience))
 	if _, err := conn.Write(packet); err != nil {
 		st.fail("%v", err)
 		return nil

@@ -61,6 +61,3 @@ func (w *bitWriter) write(v uint32, n int) {
 		w.free -= k
 	}
 }
-
-// align ends the byte.
-func (w *bitWriter) align() { w.free = 0 }

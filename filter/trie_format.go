@@ -124,3 +124,15 @@ func segmentsOf(buckets uint32) int {
 
 // wholeWords rounds bytes up to whole words.
 func wholeWords(n int) int { return (n + 3) &^ 3 }
+
+// nodesPerSegment is the most nodes that a segment will have, where so many
+// are spread over all. Hashes scatter: it is the mean and a sixteenth more, eight
+// standard deviations in a full segment; a slice that is made for so many may
+// still have to grow.
+func nodesPerSegment(all int, buckets uint32) int {
+	groups := int(buckets) / groupBuckets
+	if groups <= segmentGroups {
+		return all
+	}
+	return (all/groups + 1) * segmentGroups / 16 * 17
+}

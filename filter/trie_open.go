@@ -12,6 +12,7 @@ import (
 type Trie struct {
 	head
 	file     []byte
+	root     suffixHash // what every walk starts from
 	segments []segment
 	mask     uint32 // cold bits that count: all of them, except where a test shortens hashes
 }
@@ -31,6 +32,9 @@ type head struct {
 	code   prefixCode
 	raw    []byte // as it is stored
 }
+
+// nodesPerSegment is how many nodes to make room for.
+func (h *head) nodesPerSegment() int { return nodesPerSegment(h.valued+h.inner, h.buckets) }
 
 // value is what a valued node says.
 type value struct {
@@ -59,7 +63,7 @@ func OpenTrie(b []byte) (*Trie, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Trie{head: *h, file: b, mask: math.MaxUint32}
+	t := &Trie{head: *h, file: b, root: h.key.start(), mask: math.MaxUint32}
 	if !t.openSegments(b[len(h.raw):end]) {
 		return nil, ErrTrieCorrupt
 	}

@@ -179,13 +179,18 @@ type segmentWriter struct {
 	coldStart []byte
 }
 
-func newSegmentWriter(values []value) *segmentWriter {
+// newSegmentWriter makes room for segments of so many nodes, as a node takes a
+// byte and a half in the hot part and under four in the cold part.
+func newSegmentWriter(values []value, nodes int) *segmentWriter {
 	lengths := make([]uint8, len(values))
 	for i, v := range values {
 		lengths[i] = v.length
 	}
 	code, _ := newPrefixCode(lengths) // the builder made them, or readHead refused them
-	return &segmentWriter{codes: code.codes(), lengths: lengths}
+	return &segmentWriter{
+		codes: code.codes(), lengths: lengths,
+		hot: make([]byte, 0, 3*nodes/2), cold: make([]byte, 0, 4*nodes), out: make([]byte, 0, 6*nodes),
+	}
 }
 
 // layout gives the bytes of the segment that holds nodes, which are in order.
@@ -253,8 +258,8 @@ func (w *segmentWriter) addCold(nodes []node) {
 		}
 	}
 	for _, n := range nodes {
-		if v := n.value(); v != inner {
-			bw.write(w.codes[v-1], int(w.lengths[v-1]))
+		if n.value() != inner {
+			w.writeValue(&bw, n.value())
 		}
 	}
 	tail := 3*valued + 1
@@ -267,6 +272,11 @@ func (w *segmentWriter) addCold(nodes []node) {
 		}
 	}
 	w.cold = append(bw.b, byte(len(nodes)))
+}
+
+// writeValue writes a value's code.
+func (w *segmentWriter) writeValue(bw *bitWriter, value uint16) {
+	bw.write(w.codes[value-1], int(w.lengths[value-1]))
 }
 
 // fill appends zeros to a whole word.

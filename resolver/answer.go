@@ -28,7 +28,20 @@ func (s *Server) answer(q *query, v *filter.Verdict) response {
 	if r, ok := s.special(q); ok {
 		return r
 	}
+	if q.qtype == typeANY {
+		return s.any(q)
+	}
 	return s.lookUp(q, q.name)
+}
+
+// any answers a question for everything with the least that is an answer
+// (RFC 8482 §4.2): nothing to amplify with, and a copy of nothing.
+func (s *Server) any(q *query) response {
+	const cpu = "\x07RFC8482"
+	b := append(appendRR(q.scratch[:0], typeHINFO, ttlANY, len(cpu)+1), cpu...)
+	b = append(b, 0)
+	q.scratch = b
+	return response{answers: 1, body: b}
 }
 
 // lookUp answers from what an upstream has said about a name, or has the

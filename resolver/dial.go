@@ -17,7 +17,7 @@ const (
 	portTries = 8
 	// socketsKept is how many sockets to upstreams stay open between
 	// questions, without a port. More are opened when more are needed.
-	socketsKept = 64
+	socketsKept = 128
 )
 
 // dial reaches an upstream. Over UDP every question has a port of its own that

@@ -1,6 +1,7 @@
 package resolver
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
 	"errors"
@@ -8,9 +9,13 @@ import (
 	"time"
 )
 
-// exploreEvery is how often the fastest strategy asks another upstream than the
-// fastest, to find out whether it still is.
+// exploreEvery is how often the fastest strategy asks another upstream as well,
+// to find out whether the fastest still is: once in so many questions.
 const exploreEvery = 64
+
+// parallelMax is how many upstreams the parallel strategy asks at once; that
+// leaves one packet of askMax for TCP.
+const parallelMax = 2
 
 // Errors of asking upstreams.
 var (
@@ -51,6 +56,7 @@ func (s *Server) forward(k *key) (entry, error) {
 			break
 		}
 		t.asked = append(t.asked, u)
+		s.tryOut(r, order, u, k)
 		var e entry
 		if e, err = t.ask(u, sends); err == nil {
 			return e, nil
@@ -65,16 +71,22 @@ func (s *Server) forwardParallel(k *key, r *route, deadline time.Time) (entry, e
 		e   entry
 		err error
 	}
-	results := make(chan result, askMax)
+	results := make(chan result, parallelMax)
 	var asked []*upstream
-	for len(asked) < min(askMax, len(r.upstreams)) {
+	for len(asked) < parallelMax {
 		u := s.choose(r.upstreams, asked, deadline)
 		if u == nil {
 			break
 		}
 		asked = append(asked, u)
+		mine := *k // the loser is still at it when the flight has landed
+		mine.name = bytes.Clone(k.name)
+		budget := 1
+		if len(asked) == 1 {
+			budget = askMax - parallelMax + 1 // one of them may need TCP
+		}
 		s.tasks.Go(func() {
-			t := trial{server: s, route: r, key: k, deadline: deadline, budget: 1, share: 1}
+			t := trial{server: s, route: r, key: &mine, deadline: deadline, budget: budget, share: 1}
 			e, err := t.ask(u, 1)
 			results <- result{e, err}
 		})
@@ -101,10 +113,34 @@ func (r *route) order(s *Server) []*upstream {
 		_, y := b.health.standing()
 		return cmp.Compare(x, y)
 	})
-	if s.explore.Add(1)%exploreEvery == 0 {
-		order[0], order[1] = order[1], order[0]
-	}
 	return order
+}
+
+// tryOut finds out, beside a question and with it, whether an upstream that
+// would be preferred to the chosen one works by now. Nobody waits for that.
+func (s *Server) tryOut(r *route, order []*upstream, chosen *upstream, k *key) {
+	explore := r.strategy == Fastest && s.explore.Add(1)%exploreEvery == 0
+	for _, u := range order {
+		if u == chosen && r.strategy != Fastest {
+			return
+		}
+		if u == chosen {
+			continue
+		}
+		works, _ := u.health.standing()
+		if works && !explore {
+			continue
+		}
+		if may, _ := u.health.admit(s.config.Now()); !may {
+			continue
+		}
+		mine := key{name: bytes.Clone(k.name), qtype: k.qtype, variant: k.variant, hash: k.hash}
+		s.tasks.Go(func() {
+			t := trial{server: s, route: r, key: &mine, deadline: time.Now().Add(askTime), budget: 1, share: 1}
+			t.ask(u, 1)
+		})
+		return
+	}
 }
 
 // choose finds the first upstream that may be asked: one that works, else one
@@ -179,7 +215,8 @@ func (t *trial) ask(u *upstream, sends int) (e entry, err error) {
 		s.metrics.UpstreamRefused.Add(1)
 		return nil, errRefused
 	}
-	h := &buf.harvester
+	h := s.harvesters.Get().(*harvester)
+	defer s.harvesters.Put(h)
 	h.private = t.route.private
 	if e, err = h.harvest(nil, t.key, msg, s.clock(s.config.Now())); err == nil && e == nil {
 		err = errRecords

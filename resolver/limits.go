@@ -67,9 +67,9 @@ const (
 	// goroutine, a socket and its buffers, about 10 KiB: 10 MiB in all.
 	flightsMax = 1024
 	// crewKept is how many goroutines stay when no flight needs them.
-	crewKept = 32
+	crewKept = 64
 	// flightsPerClient leaves room for the others when one device floods.
-	flightsPerClient = flightsMax / 4
+	flightsPerClient = flightsMax / 2
 	// pendingMax bounds queries waiting for those flights, 1 KiB each.
 	pendingMax = 4096
 	// pendingPerClient is how many queries of one client may wait (DNSBomb).
@@ -96,6 +96,8 @@ const (
 	ttlSupervised = 60
 	// ttlLocal is for names of the house: leases change.
 	ttlLocal = 60
+	// ttlANY is for the answer to ANY, which never changes.
+	ttlANY = 3600
 	// ttlMax keeps an upstream's mistake from lasting longer than a day.
 	ttlMax = 86400
 	// ttlNegativeMax keeps a name that does not exist from staying away for

@@ -22,7 +22,6 @@ func (s *Server) review(snap *filter.Snapshot, client filter.Client, q *query, v
 		if w.Action == filter.Pass || w.Rule == filter.RuleAllowList {
 			continue
 		}
-		s.observe(client, &w)
 		s.metrics.Reviewed.Add(1)
 		*v = w
 		if w.Action == filter.Rewrite {

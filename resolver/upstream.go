@@ -43,8 +43,10 @@ func newUpstream(u Upstream, s *Server) *upstream {
 
 // Errors of one exchange.
 var (
-	errSilent  = errors.New("no answer in time")
-	errFlooded = errors.New("too many wrong answers")
+	errSilent    = errors.New("no answer in time")
+	errFolded    = errors.New("the upstream changed the case of the name")
+	errTruncated = errors.New("the answer is truncated, and no packet is left to fetch the whole")
+	errFlooded   = errors.New("too many wrong answers")
 )
 
 // ask is a query on its way to one upstream.
@@ -124,7 +126,11 @@ func (u *upstream) exchange(k *key, buf *buffers, deadline time.Time, budget *in
 	mixed := u.server.config.Now().UnixNano() > u.folds.Load()
 	*budget--
 	msg, err := u.overUDP(k, buf, deadline, mixed)
+	cut := err == nil && binary.BigEndian.Uint16(msg[2:])&flagTC != 0
 	if *budget <= 0 {
+		if cut {
+			return nil, errTruncated
+		}
 		return msg, err
 	}
 	switch {
@@ -141,7 +147,7 @@ func (u *upstream) exchange(k *key, buf *buffers, deadline time.Time, budget *in
 		*budget--
 		return u.overTCP(k, buf, deadline)
 	case err != nil:
-	case binary.BigEndian.Uint16(msg[2:])&flagTC != 0: // RFC 7766 §5
+	case cut: // RFC 7766 §5
 		*budget--
 		return u.overTCP(k, buf, deadline)
 	case rcode(msg[3]&0xf) == formErr && !u.plain.Swap(true): // RFC 6891 §7: it may not know EDNS
@@ -151,8 +157,6 @@ func (u *upstream) exchange(k *key, buf *buffers, deadline time.Time, budget *in
 	return msg, err
 }
 
-var errFolded = errors.New("the upstream changed the case of the name")
-
 // overUDP asks from a socket of its own that hears nobody but the upstream, and
 // listens past everything that is not the answer.
 func (u *upstream) overUDP(k *key, buf *buffers, deadline time.Time, mixed bool) ([]byte, error) {
@@ -161,7 +165,7 @@ func (u *upstream) overUDP(k *key, buf *buffers, deadline time.Time, mixed bool)
 		return nil, err
 	}
 	defer conn.Close()
-	a := u.compose(buf.out[:0], k, mixed)
+	a := u.compose(buf.out[:], k, mixed)
 	conn.SetDeadline(deadline)
 	if _, err := conn.Write(a.packet); err != nil {
 		return nil, err
@@ -205,12 +209,12 @@ func (u *upstream) overTCP(k *key, buf *buffers, deadline time.Time) ([]byte, er
 		return nil, err
 	}
 	defer conn.Close()
-	a := u.compose(buf.out[2:2], k, false)
+	a := u.compose(buf.out[2:], k, false)
 	if err := conn.SetDeadline(deadline); err != nil {
 		return nil, err
 	}
-	framed := append(buf.frame[:0], byte(len(a.packet)>>8), byte(len(a.packet)))
-	if _, err := conn.Write(append(framed, a.packet...)); err != nil {
+	buf.out[0], buf.out[1] = byte(len(a.packet)>>8), byte(len(a.packet))
+	if _, err := conn.Write(buf.out[:2+len(a.packet)]); err != nil { // in one piece (RFC 7766 §8)
 		return nil, err
 	}
 	u.server.metrics.UpstreamTCP.Add(1)
@@ -276,8 +280,6 @@ func (c *cookie) take(option []byte) bool {
 
 // buffers are what one question to an upstream needs; they are used again.
 type buffers struct {
-	in        [4096]byte
-	out       [headerLen + filter.MaxNameLen + 4 + optLen + 4 + 40]byte
-	frame     [2 + headerLen + filter.MaxNameLen + 4 + optLen + 4 + 40]byte
-	harvester harvester
+	in  [udpQueryMax]byte // an upstream is told not to send more than udpReplyMax
+	out [2 + headerLen + filter.MaxNameLen + 4 + optLen + 4 + 40]byte
 }

@@ -52,6 +52,7 @@ type File struct {
 	shadow  bool // work on a copy, see shadow.go
 	written atomic.Uint64
 	found   *Recovery
+	events  func(dir string) (<-chan struct{}, func()) // folderEvents; tests go without
 }
 
 // Open finds or creates the file at path, and its folder. A damaged file is set
@@ -69,7 +70,7 @@ func Open(path string, opt Options) (*File, error) {
 	if opt.Mappable == nil {
 		opt.Mappable = mappable
 	}
-	f := &File{path: path, opt: opt}
+	f := &File{path: path, opt: opt, events: folderEvents}
 	if err := os.MkdirAll(filepath.Dir(path), folderMode); err != nil {
 		return nil, sentence(filepath.Dir(path), err)
 	}

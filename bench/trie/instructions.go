@@ -20,7 +20,7 @@ const (
 // lookupCode names the functions that a lookup runs through, whose
 // instructions are traced.
 var lookupCode = []string{
-	"Lookup", "find", "hotGroup.bucket", "confirm", "extend", "suffixHash).sum", "suffixHash).rounds", "skip", "prefixCode).read",
+	"Trie).Lookup", "walk).to", "Trie).find", "hotGroup.bucket", "confirm", "extend", "suffixHash).sum", "skip", "prefixCode).read",
 	"onesBefore", "Offsets",
 }
 
