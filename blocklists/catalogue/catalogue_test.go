@@ -149,8 +149,13 @@ func entriesByName(t testing.TB) map[string][]filter.Entry {
 
 func trie(t testing.TB) *filter.Trie {
 	t.Helper()
+	return compile(t, entries(t))
+}
+
+func compile(t testing.TB, sorted []filter.Entry) *filter.Trie {
+	t.Helper()
+	slices.SortStableFunc(sorted, func(a, b filter.Entry) int { return a.Name.Compare(b.Name) })
 	var buf bytes.Buffer
-	sorted := entries(t)
 	_, err := filter.BuildTrie(&buf, Topics(), func(yield func(filter.Entry) bool) error {
 		for _, e := range sorted {
 			if !yield(e) {
@@ -171,8 +176,22 @@ func trie(t testing.TB) *filter.Trie {
 
 // TestServicesStandAlone switches each service off in turn: its own core names
 // stop, and every core name of every other service goes on working.
-func TestServicesStandAlone(t *testing.T) {
-	compiled, topics := trie(t), Topics()
+func TestServicesStandAlone(t *testing.T) { standAlone(t, trie(t)) }
+
+// TestServicesStandAloneWithLists does the same with lists that name what the
+// exceptions take out.
+func TestServicesStandAloneWithLists(t *testing.T) {
+	all := entries(t)
+	for _, e := range all {
+		if e.Mode == filter.Except {
+			all = append(all, filter.Entry{Name: e.Name, Topic: e.Topic, Mode: filter.Suffix})
+		}
+	}
+	standAlone(t, compile(t, all))
+}
+
+func standAlone(t *testing.T, compiled *filter.Trie) {
+	topics := Topics()
 	noon := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	var core []filter.Entry
 	for _, e := range entries(t) {
