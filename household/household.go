@@ -14,6 +14,10 @@ import (
 const (
 	MaxPeople  = 64   // people
 	MaxDevices = 1000 // devices
+
+	// maxPersonID is the highest number a person may have. Numbers are never
+	// used again, and the filter keeps a table up to the highest.
+	maxPersonID = 4095
 )
 
 // Household is the family at one moment: a value that is replaced and never
@@ -123,6 +127,9 @@ func (h *Household) AddPerson(p Person) (*Person, error) {
 	}
 	if _, ok := h.bands.Band(p.Band); !ok {
 		return nil, fmt.Errorf("there is no age band %q; it is one of %s", p.Band, h.bands.names())
+	}
+	if h.Settings.LastPerson >= maxPersonID {
+		return nil, fmt.Errorf("%d people have lived here, which is all there is room for; erase the family's data to begin anew", maxPersonID)
 	}
 	h.Settings.LastPerson++
 	p.ID = h.Settings.LastPerson

@@ -100,7 +100,11 @@ func (c compiler) granted() []filter.TopicRule {
 		if _, group := cutGroup(e.Of); group || e.Of == ExceptNight || e.Of == ExceptAll {
 			continue
 		}
-		rules = append(rules, filter.TopicRule{Topic: e.Of, Allow: true, Why: e.Name, When: during([]filter.Span{e.span()})})
+		why := e.Name
+		if why == "" {
+			why = "Open for a while."
+		}
+		rules = append(rules, filter.TopicRule{Topic: e.Of, Allow: true, Why: why, When: during([]filter.Span{e.span()})})
 	}
 	return rules
 }

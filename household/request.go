@@ -17,6 +17,8 @@ const (
 	askedPerHour = 5
 	// openRequests of one person may wait at once.
 	openRequests = 20
+	// maxRequests of one person are kept, those that were answered among them.
+	maxRequests = 200
 	// requestLife is how long a request waits for an answer, and an answer is
 	// shown to the child.
 	requestLife = 7 * 24 * time.Hour
@@ -72,9 +74,12 @@ func (h *Household) Ask(r Request, now time.Time) (*Request, error) {
 	if h.askedSince(r.Person, now.Add(-time.Hour)) >= askedPerHour {
 		return nil, fmt.Errorf("you have asked %d times within an hour; try again a little later", askedPerHour)
 	}
-	waiting := 0
+	waiting, kept := 0, 0
 	for i := range h.Requests {
 		o := &h.Requests[i]
+		if o.Person == r.Person {
+			kept++
+		}
 		if o.Person != r.Person || !o.Open() {
 			continue
 		}
@@ -85,7 +90,7 @@ func (h *Household) Ask(r Request, now time.Time) (*Request, error) {
 		}
 		waiting++
 	}
-	if waiting >= openRequests {
+	if waiting >= openRequests || kept >= maxRequests {
 		return nil, fmt.Errorf("%d of your requests are waiting; ask your parents to answer some first", waiting)
 	}
 	h.Settings.LastAsked++
