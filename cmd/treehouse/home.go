@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -35,6 +36,15 @@ func (a *app) openLibrary(c *Config) (*blocklists.Library, error) {
 		Memory: int(c.Lists.Memory), Temp: c.Storage.RuntimeDir, Now: a.now,
 		Store: store.Options{Scratch: c.Storage.RuntimeDir},
 	})
+}
+
+// openWorkshop opens the library in a process that only works on it, and keeps
+// the process within lists.memory: what the library holds itself is half of
+// that, and the limit for Go's heap leaves room for what the kernel counts
+// besides, the program's pages and the database's.
+func (a *app) openWorkshop(c *Config) (*blocklists.Library, error) {
+	debug.SetMemoryLimit(c.Lists.Memory * 3 / 4)
+	return a.openLibrary(c)
 }
 
 // configuredSources are the sources of lists.sources.

@@ -16,6 +16,7 @@ import (
 
 func (a *app) listsCommand() *cobra.Command {
 	c := &cobra.Command{Use: "lists", Short: "What the names are about: import, update and show the lists"}
+	c.PersistentFlags().String(memoryFlag, "", "memory to work in, such as 16MiB; more is faster and gives the same bytes")
 	c.AddCommand(a.listsImport(), a.listsUpdate(), a.listsBuild(), a.listsShow(), a.listsVerify(), a.listsRemove())
 	return c
 }
@@ -74,7 +75,7 @@ func (a *app) listsUpdate() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			l, err := a.openLibrary(config)
+			l, err := a.openWorkshop(config)
 			if err != nil {
 				return err
 			}
@@ -229,7 +230,7 @@ func (a *app) withLibrary(fn func(l *blocklists.Library) error) error {
 	if err != nil {
 		return err
 	}
-	l, err := a.openLibrary(c)
+	l, err := a.openWorkshop(c)
 	if err != nil {
 		return err
 	}
