@@ -17,6 +17,9 @@ const (
 	// that changes its address every day would otherwise grow for ever. The
 	// oldest goes first.
 	maxIdentifiers = 16
+	// newADay is how many new devices a day are learned: a class that comes on
+	// its first day, or a child who makes up a MAC a minute.
+	newADay = 100
 	// maxClientID is the longest DHCP client identifier that is kept, in bytes
 	// of its hex form; a DUID has at most 130 bytes (RFC 8415 §11.1).
 	maxClientID = 2 * 130
@@ -141,8 +144,9 @@ func gather[T comparable](have []T, more ...T) []T {
 }
 
 // Observe learns from a lease: a new device, or another identifier of one that
-// is known. It tells whether anything was learned that is worth writing down;
-// that a known device was seen again counts once a day.
+// is known. It tells whether anything was learned that is worth writing down.
+// What a known device says of itself is learned once a day, and so many new
+// devices a day: neither wears the flash out by calling itself something else.
 func (h *Household) Observe(l Lease, now time.Time) (changed bool, err error) {
 	if l.MAC == (MAC{}) && l.Client == "" {
 		return false, nil // an address alone says nothing about tomorrow
@@ -169,24 +173,39 @@ func (h *Household) Observe(l Lease, now time.Time) (changed bool, err error) {
 		if l.Client != "" {
 			fresh.Clients = []string{l.Client}
 		}
+		if h.newOn(today) >= newADay {
+			return false, nil
+		}
 		h.makeRoom()
 		_, err := h.AddDevice(fresh)
 		return err == nil, err
 	}
-	if l.Client != "" && !slices.Contains(d.Clients, l.Client) &&
-		h.deviceWith(func(o *Device) bool { return slices.Contains(o.Clients, l.Client) }) == nil {
-		d.Clients, changed = gather(d.Clients, l.Client), true
-	}
-	if hint := CleanName(l.Host); hint != "" && hint != d.Hint {
+	hint, daily := CleanName(l.Host), d.Seen.Before(today)
+	if hint != "" && hint != d.Hint && (daily || d.Hint == "") {
 		d.Hint, changed = hint, true
 		if d.Name == "" {
 			d.Name = hint
 		}
 	}
-	if d.Seen.Before(today) {
+	if l.Client != "" && (daily || len(d.Clients) == 0) &&
+		h.deviceWith(func(o *Device) bool { return slices.Contains(o.Clients, l.Client) }) == nil {
+		d.Clients, changed = gather(d.Clients, l.Client), true
+	}
+	if daily {
 		d.Seen, changed = today, true
 	}
 	return changed, nil
+}
+
+// newOn counts the devices nobody has assigned that were seen on a day.
+func (h *Household) newOn(day Date) int {
+	n := 0
+	for _, d := range h.Devices {
+		if d.Person == 0 && d.Seen == day {
+			n++
+		}
+	}
+	return n
 }
 
 // makeRoom forgets the unassigned devices not seen for longest, where there are

@@ -14,6 +14,10 @@ import (
 const (
 	MaxPeople  = 64   // people
 	MaxDevices = 1000 // devices
+
+	// maxPersonID is the highest number a person may have. Numbers are never
+	// used again, and the filter keeps a table up to the highest.
+	maxPersonID = 4095
 )
 
 // Household is the family at one moment: a value that is replaced and never
@@ -36,6 +40,8 @@ type Settings struct {
 	Default BandID `json:"default"`
 	// Paused stops everyone who has rules; zero: not paused.
 	Paused Pause `json:"paused,omitzero"`
+	// Overlays are the country's rules that the family has taken, by ID.
+	Overlays []string `json:"overlays,omitempty"`
 	// Holidays are the days without school.
 	Holidays []Holiday `json:"holidays,omitempty"`
 	// LastPerson and LastDevice are the highest IDs ever given: an ID is never
@@ -122,6 +128,9 @@ func (h *Household) AddPerson(p Person) (*Person, error) {
 	if _, ok := h.bands.Band(p.Band); !ok {
 		return nil, fmt.Errorf("there is no age band %q; it is one of %s", p.Band, h.bands.names())
 	}
+	if h.Settings.LastPerson >= maxPersonID {
+		return nil, fmt.Errorf("%d people have lived here, which is all there is room for; erase the family's data to begin anew", maxPersonID)
+	}
 	h.Settings.LastPerson++
 	p.ID = h.Settings.LastPerson
 	h.People = append(h.People, p)
@@ -144,6 +153,7 @@ func (h *Household) RemovePerson(id filter.PolicyID) {
 func (h *Household) clone() *Household {
 	c := *h
 	c.Settings.Holidays = slices.Clone(h.Settings.Holidays)
+	c.Settings.Overlays = slices.Clone(h.Settings.Overlays)
 	c.People = slices.Clone(h.People)
 	for i := range c.People {
 		p := &c.People[i]

@@ -116,9 +116,16 @@ func TestAClientIDProvesNothing(t *testing.T) {
 func TestMadeUpDevicesAreBounded(t *testing.T) {
 	h := New(DefaultBands(), nil)
 	must(t, twoPeople(h))
-	for i := range 3000 {
-		_, err := h.Observe(Lease{MAC: MAC{2, 0, 0, 1, byte(i >> 8), byte(i)}, Host: "x"}, monday.Add(time.Duration(i)*time.Minute))
+	learned := 0
+	for i := range 3000 { // two days and two hours, three calendar days
+		changed, err := h.Observe(Lease{MAC: MAC{2, 0, 0, 1, byte(i >> 8), byte(i)}, Host: "x"}, monday.Add(time.Duration(i)*time.Minute))
 		must(t, err)
+		if changed {
+			learned++
+		}
+	}
+	if learned > 3*newADay {
+		t.Errorf("%d writes", learned)
 	}
 	if len(h.Devices) != maxUnassigned+2 || h.Devices[0].Name != "Ana's tablet" || h.Devices[1].Person != 2 {
 		t.Errorf("%d devices", len(h.Devices))
@@ -129,6 +136,24 @@ func TestMadeUpDevicesAreBounded(t *testing.T) {
 	}
 	if n := len(h.Device(1).MACs); n != maxIdentifiers {
 		t.Errorf("%d MACs of one device", n)
+	}
+}
+
+// TestAChattyDevice: one that calls itself something else every minute is
+// written down once a day.
+func TestAChattyDevice(t *testing.T) {
+	h := New(DefaultBands(), nil)
+	must(t, twoPeople(h))
+	writes := 0
+	for i := range 24 * 60 {
+		changed, err := h.Observe(Lease{MAC: anaMAC, Host: fmt.Sprint("tablet", i), Client: fmt.Sprintf("%04x", i)}, monday.Add(time.Duration(i)*time.Minute))
+		must(t, err)
+		if changed {
+			writes++
+		}
+	}
+	if d := h.Device(1); writes != 2 || len(d.Clients) > 2 || d.Name != "Ana's tablet" {
+		t.Errorf("%d writes, %+v", writes, d)
 	}
 }
 

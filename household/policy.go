@@ -34,7 +34,7 @@ func (h *Household) policy(p Person) filter.Policy {
 	out.Allow, out.Block = c.names()
 	// About one topic the first rule that applies decides, so what is nearer to
 	// the person and the moment comes first.
-	out.Topics = slices.Concat(c.granted(), c.homework(), c.switched(), c.defaults(h.bands), c.timed(), c.search(), c.listed())
+	out.Topics = slices.Concat(c.granted(), c.homework(), c.switched(), h.overlaid(band.ID), c.defaults(h.bands), c.timed(), c.search(), c.listed())
 	out.OnlyListed = band.Mode == ModeListed || c.asks()
 	out.Bedtime = c.bedtime()
 	out.Supervised = len(out.Topics) > 0 || len(out.Allow) > 0 || len(out.Block) > 0 || out.OnlyListed || len(out.Bedtime.Also) > 0
@@ -100,7 +100,11 @@ func (c compiler) granted() []filter.TopicRule {
 		if _, group := cutGroup(e.Of); group || e.Of == ExceptNight || e.Of == ExceptAll {
 			continue
 		}
-		rules = append(rules, filter.TopicRule{Topic: e.Of, Allow: true, Why: e.Name, When: during([]filter.Span{e.span()})})
+		why := e.Name
+		if why == "" {
+			why = "Open for a while."
+		}
+		rules = append(rules, filter.TopicRule{Topic: e.Of, Allow: true, Why: why, When: during([]filter.Span{e.span()})})
 	}
 	return rules
 }

@@ -153,31 +153,81 @@ func save(tx *store.Tx, before, after map[record][]byte) error {
 	return nil
 }
 
-// check refuses a household that could not be compiled as it was meant: what
-// comes from a file or a backup is not ours alone.
+// check refuses a household that could not be compiled as it was meant, or is
+// larger than one may be: what comes from a file or a backup is not ours alone.
 func (h *Household) check() error {
-	if len(h.People) > MaxPeople || len(h.Devices) > MaxDevices {
-		return fmt.Errorf("household: %d people and %d devices are more than %d and %d", len(h.People), len(h.Devices), MaxPeople, MaxDevices)
+	if len(h.People) > MaxPeople || len(h.Devices) > MaxDevices || len(h.Requests) > MaxPeople*maxRequests {
+		return fmt.Errorf("household: %d people, %d devices and %d requests are more than a household may have", len(h.People), len(h.Devices), len(h.Requests))
+	}
+	if err := h.SetHolidays(h.Settings.Holidays); err != nil {
+		return fmt.Errorf("household: %w", err)
 	}
 	seen := map[filter.PolicyID]bool{0: true}
 	for i := range h.People {
 		p := &h.People[i]
-		if seen[p.ID] {
-			return fmt.Errorf("household: the person number %d is there twice", p.ID)
+		if seen[p.ID] || p.ID > maxPersonID {
+			return fmt.Errorf("household: the person number %d is there twice, or too high", p.ID)
 		}
 		seen[p.ID] = true
-		if _, ok := h.bands.Band(p.Band); !ok {
-			return fmt.Errorf("household: %s has the age band %q, which does not exist; it is one of %s", p.Name, p.Band, h.bands.names())
-		}
-		for _, r := range p.Names {
-			if _, err := filter.ParseName(r.Name); err != nil {
-				return fmt.Errorf("household: %s has a rule about %q: %w", p.Name, r.Name, err)
-			}
+		h.Settings.LastPerson = max(h.Settings.LastPerson, p.ID)
+		if err := p.check(h.bands); err != nil {
+			return fmt.Errorf("household: %s: %w", p.Name, err)
 		}
 	}
-	for _, d := range h.Devices {
+	for i := range h.Devices {
+		d := &h.Devices[i]
 		if !seen[d.Person] {
 			return fmt.Errorf("household: the device %q belongs to person %d, who does not exist", d.Name, d.Person)
+		}
+		if max(len(d.Addrs), len(d.MACs), len(d.Clients)) > maxIdentifiers {
+			return fmt.Errorf("household: the device %q has more than %d identifiers", d.Name, maxIdentifiers)
+		}
+		d.Name, d.Hint = CleanName(d.Name), CleanName(d.Hint)
+		h.Settings.LastDevice = max(h.Settings.LastDevice, d.ID)
+	}
+	for i := range h.Requests {
+		r := &h.Requests[i]
+		if r.Person == 0 || !seen[r.Person] {
+			return fmt.Errorf("household: request %d is of person %d, who does not exist", r.ID, r.Person)
+		}
+		h.Settings.LastAsked = max(h.Settings.LastAsked, r.ID)
+		r.Words, r.Answer.Words = CleanWords(r.Words), CleanWords(r.Answer.Words)
+	}
+	return nil
+}
+
+func (p *Person) check(bands *Bands) error {
+	p.Name = CleanName(p.Name)
+	if _, ok := bands.Band(p.Band); !ok {
+		return fmt.Errorf("there is no age band %q; it is one of %s", p.Band, bands.names())
+	}
+	if len(p.Names) > MaxNames || len(p.Switch) > MaxSwitches || len(p.Exceptions) > MaxExceptions || len(p.Tickets) > maxTickets || len(p.Homework) > maxHours {
+		return fmt.Errorf("there are more rules than one person may have")
+	}
+	for _, r := range p.Names {
+		if _, err := filter.ParseName(r.Name); err != nil {
+			return fmt.Errorf("the rule about %q: %w", r.Name, err)
+		}
+	}
+	for i := range p.Exceptions {
+		p.Exceptions[i].Name = CleanWords(p.Exceptions[i].Name)
+	}
+	var hours []Hours
+	if p.Nights != nil {
+		hours = append(hours, *p.Nights...)
+	}
+	for _, w := range p.Homework {
+		hours = append(hours, Hours{w.Days, w.From, w.To})
+		if len(w.Groups) > maxHours {
+			return fmt.Errorf("homework pauses more than %d groups", maxHours)
+		}
+	}
+	if len(hours) > 2*maxHours {
+		return fmt.Errorf("there are more than %d stretches of hours", 2*maxHours)
+	}
+	for _, one := range hours {
+		if err := checkHours([]Hours{one}); err != nil {
+			return err
 		}
 	}
 	return nil

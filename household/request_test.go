@@ -42,6 +42,19 @@ func TestRequests(t *testing.T) {
 			t.Errorf("%+v was accepted", bad)
 		}
 	}
+	// Of a service that is off, the answer is about the whole service.
+	one, err := h.Ask(Request{Person: 1, Site: "roblox.com", Service: "roblox"}, monday.Add(4*time.Minute))
+	must(t, err)
+	two, err := h.Ask(Request{Person: 1, Site: "rbxcdn.com", Service: "roblox"}, monday.Add(5*time.Minute))
+	must(t, err)
+	if one.ID != two.ID {
+		t.Error("one service asked for twice")
+	}
+	must(t, h.AnswerRequest(one.ID, true, monday.Add(6*time.Minute), monday.Add(time.Hour), ""))
+	snap = filter.NewSnapshot(compiled(t), nil, h.Policies())
+	if v := snap.DecideAt(filter.Client{Policy: 1}, filter.MustName("www.rbxcdn.com"), monday.Add(7*time.Minute)); v.Rule != filter.RuleAllow || !v.Until.Equal(monday.Add(time.Hour)) {
+		t.Errorf("the rest of the service: %s until %s", v.Rule, v.Until)
+	}
 	// Time that is asked for is given by the answer.
 	more, err := h.Ask(Request{Person: 1, Of: ExceptNight, Length: 30}, monday.Add(8*time.Hour-time.Minute))
 	must(t, err)

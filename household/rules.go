@@ -102,6 +102,9 @@ func (p *Person) forget(name string) bool {
 	return len(p.Names) < before
 }
 
+// maxSubject is the longest subject in bytes: a topic's ID or a group's name.
+const maxSubject = 63 + len(GroupPrefix)
+
 // SetSwitch turns a service, a category ("tiktok", "forums") or a group
 // ("group:social") on or off for a person, whatever their band says.
 func (h *Household) SetSwitch(id filter.PolicyID, subject string, on bool) error {
@@ -109,7 +112,7 @@ func (h *Household) SetSwitch(id filter.PolicyID, subject string, on bool) error
 	if p == nil {
 		return noPerson(id)
 	}
-	if subject == "" || len(subject) > 63+len(GroupPrefix) {
+	if subject == "" || len(subject) > maxSubject {
 		return fmt.Errorf("%.70q is no service, category or group", subject)
 	}
 	if _, had := p.Switch[subject]; !had && len(p.Switch) >= MaxSwitches {

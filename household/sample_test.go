@@ -110,3 +110,9 @@ func TestIdentifyDoesNotAllocate(t *testing.T) {
 		t.Errorf("%v allocations a query", n)
 	}
 }
+
+func BenchmarkDefaultBands(b *testing.B) {
+	for b.Loop() {
+		DefaultBands()
+	}
+}
