@@ -99,10 +99,8 @@ type importer struct {
 	known     map[string]bool     // the catalogue's topics: whether a list may block in their name
 	names     []string            // of the source's topics, by number
 	topics    []uint16            // of what is read now
-	blocks    bool                // what is read now: whether any of its topics is one that blocks
 	record    record
 	added     int
-	failed    error
 }
 
 func (l *Library) newImporter(source Source) *importer {
@@ -181,20 +179,20 @@ func (im *importer) sink(file string) *sink {
 }
 
 // emit takes a clean name into each of the present topics.
-func (im *importer) emit(name []byte, mode filter.Mode) Reason {
+func (im *importer) emit(name []byte, mode filter.Mode) (Reason, error) {
 	im.record = appendKey(im.record[:0], name)
 	if mode != filter.Except && im.isProtected(im.record) {
-		return IsProtected
+		return IsProtected, nil
 	}
 	key := len(im.record)
 	for _, topic := range im.topics {
 		im.record = appendTail(im.record[:key], mode, topic)
-		if err := im.sorter.add(im.record); err != nil && im.failed == nil {
-			im.failed = err // told when the file is read; a parser cannot stop
+		if err := im.sorter.add(im.record); err != nil {
+			return "", err
 		}
 		im.added++
 	}
-	return ""
+	return "", nil
 }
 
 // isProtected tells whether a protected name covers key, and one of the present
@@ -222,14 +220,9 @@ func (im *importer) file(ctx context.Context, path string, open func() (io.ReadC
 		return err
 	}
 	if content.isTar {
-		err = im.archive(ctx, open)
-	} else {
-		err = im.text(path, content)
+		return im.archive(ctx, open)
 	}
-	if im.failed != nil {
-		return im.failed
-	}
-	return err
+	return im.text(path, content)
 }
 
 // archive imports a tar of one of the two known kinds.

@@ -14,10 +14,10 @@ import (
 // ("=" exact, "@" except, "!" important), and what was refused, by line.
 func parse(f Format, exact bool, list string) (names []string, refused []string) {
 	report := Report{}
-	s := &sink{report: &report, exact: exact, emit: func(name []byte, mode filter.Mode) Reason {
+	s := &sink{report: &report, exact: exact, emit: func(name []byte, mode filter.Mode) (Reason, error) {
 		mark := map[filter.Mode]string{filter.Exact: "=", filter.Except: "@", filter.Suffix | filter.Important: "!", filter.Exact | filter.Important: "!="}[mode]
 		names = append(names, mark+string(name))
-		return ""
+		return "", nil
 	}}
 	err := readLines(strings.NewReader(list), s, parserFor(f))
 	if err != nil {
@@ -115,7 +115,7 @@ func fuzzLists(f *testing.F, format Format, seeds ...string) {
 	f.Fuzz(func(t *testing.T, list []byte) {
 		report := Report{}
 		taken := 0
-		s := &sink{report: &report, emit: func(text []byte, mode filter.Mode) Reason {
+		s := &sink{report: &report, emit: func(text []byte, mode filter.Mode) (Reason, error) {
 			taken++
 			name, err := filter.ParseName(string(text))
 			if err != nil {
@@ -131,7 +131,7 @@ func fuzzLists(f *testing.F, format Format, seeds ...string) {
 			if !bytes.Equal(r.appendName(nil), name) || r.topic() != 7 || r.mode()&^filter.Important != mode&^filter.Important {
 				t.Fatalf("%q comes back as %s", text, r.appendName(nil))
 			}
-			return ""
+			return "", nil
 		}}
 		if err := readLines(bytes.NewReader(list), s, parserFor(format)); err != nil {
 			t.Fatal(err)
