@@ -154,6 +154,9 @@ func TestDamagedSnapshot(t *testing.T) {
 	if err != nil || again.Recovered() == nil {
 		t.Fatal(err, again.Recovered())
 	}
+	if bad, _ := filepath.Glob(path + ".bad-*"); bad != nil {
+		t.Error("kept on flash, though it can be made again: ", bad)
+	}
 	want(t, "from the catalogue", topicsOf(t, again, "core-adult.example"), "adult")
 	want(t, "not there any more", topicsOf(t, again, "a.example"), "")
 }

@@ -85,7 +85,10 @@ func (l *Library) importOne(ctx context.Context, source Source, files []string) 
 	}
 	state.Source, state.Held = source, nil
 	state.ETag, state.LastModified = "", ""
-	err = l.replace(im, &state)
+	if err := l.compare(im); err != nil {
+		return im.report, err
+	}
+	err = l.store(im, &state)
 	return state.Report, err
 }
 
@@ -312,20 +315,12 @@ func (im *importer) firstSample() string {
 	return fmt.Sprintf("; line %d is %s", s.Line, s.Reason)
 }
 
-// replace puts what im has read in the place of the source's names, with state.
-func (l *Library) replace(im *importer, state *SourceState) error {
-	if err := l.compare(im, state); err != nil {
-		return err
-	}
-	return l.store(im, state)
-}
-
-// compare sorts what im has read and counts what it changes.
-func (l *Library) compare(im *importer, state *SourceState) error {
+// compare sorts what im has read and counts what it would change.
+func (l *Library) compare(im *importer) error {
 	if err := im.sorter.finish(); err != nil {
 		return err
 	}
-	old := &cursor{file: l.file, table: namesTable(state.ID), in: new(inflater)}
+	old := &cursor{file: l.file, table: namesTable(im.source.ID), in: new(inflater)}
 	var err error
 	im.report.Added, im.report.Removed, err = difference(old, im.sorter.stream())
 	if errors.Is(err, errBlock) {
