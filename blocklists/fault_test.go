@@ -133,9 +133,15 @@ func TestDamagedSnapshot(t *testing.T) {
 	l := testLibrary(t)
 	mustImport(t, l, Source{ID: "x", Topic: "adult"}, write(t, "x", "a.example\n"))
 	mustBuild(t, l)
+	if problems, err := l.Verify(context.Background()); len(problems) > 0 || err != nil {
+		t.Error(problems, err)
+	}
 	err := l.file.WriteLarge(snapshotTable, func(w io.Writer) error { _, err := w.Write([]byte("rot")); return err }, nil)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if problems, err := l.Verify(context.Background()); len(problems) != 1 || err != nil {
+		t.Error(problems, err)
 	}
 	trie, err := l.Snapshot()
 	if err == nil || !strings.Contains(err.Error(), "build the lists again") {
