@@ -10,7 +10,8 @@ import (
 //
 //	||name^             the name and all below it
 //	|name^  ://name^    the name only
-//	@@…                 an exception
+//	@@…                 an exception: its source's topic has no hold on the name,
+//	                    whichever list put it there
 //	$important          an exception does not undo it
 //	$denyallow=a|b      names below that are excepted
 //	name, 0.0.0.0 name  as in the plain formats
@@ -25,32 +26,24 @@ func parseAdblock(s *sink, line []byte) {
 		s.refuse(NotDNS)
 		return
 	}
-	if line[0] == '#' {
+	rule, excepted := bytes.CutPrefix(line, []byte("@@"))
+	rule, options, optional := bytes.Cut(rule, []byte{'$'})
+	if !excepted && !optional && !isAnchored(rule) && !bytes.HasSuffix(rule, []byte{'^'}) && rule[0] != '/' {
+		parseHosts(s, rule) // which knows "#" comments
 		return
 	}
-	rule, options, _ := bytes.Cut(line, []byte{'$'})
-	rule, excepted := bytes.CutPrefix(rule, []byte("@@"))
-	if len(rule) > 1 && rule[0] == '/' {
-		s.refuse(IsPattern)
-		return
-	}
-	name, mode, plain, reason := ruleName(rule)
-	if reason == "" && plain && len(options) == 0 && !excepted {
-		parseHosts(s, rule)
-		return
-	}
+	name, mode, reason := ruleName(rule)
 	important, denyallow, known := ruleOptions(options)
 	switch {
 	case reason != "":
 		s.refuse(reason)
-	case !known:
+	case !known, important && len(denyallow) > 0: // which contradict each other in filter.Mode
 		s.refuse(NotDNS)
 	case excepted:
 		s.name(name, filter.Except)
+	case important:
+		s.name(name, mode|filter.Important)
 	default:
-		if important {
-			mode |= filter.Important
-		}
 		s.name(name, mode)
 		for len(denyallow) > 0 {
 			var below []byte
@@ -72,43 +65,43 @@ func isCosmetic(line []byte) bool {
 	return false
 }
 
-// ruleName takes the host out of a rule's pattern; plain if it is nothing but a
-// host, or a line of a hosts file.
-func ruleName(rule []byte) (name []byte, mode filter.Mode, plain bool, reason Reason) {
-	name, mode = rule, filter.Suffix
-	if rest, ok := bytes.CutPrefix(name, []byte("||")); ok {
-		name = bytes.TrimPrefix(rest, []byte("*."))
-	} else {
-		anchored := false
-		if rest, ok := bytes.CutPrefix(name, []byte{'|'}); ok {
-			name, anchored = rest, true
-		}
-		for _, scheme := range [...]string{"https://", "http://", "://"} {
-			if rest, ok := bytes.CutPrefix(name, []byte(scheme)); ok {
-				name, anchored = rest, true
-				break
-			}
-		}
-		if anchored {
-			mode = filter.Exact
-		} else {
-			plain = !bytes.HasSuffix(name, []byte{'^'})
+// anchors are what ties a pattern to the start of a host; "||" also to any
+// label of it.
+var anchors = [...]string{"||", "|https://", "|http://", "|://", "|", "https://", "http://", "://"}
+
+func isAnchored(rule []byte) bool {
+	_, anchored := cutAnchor(rule)
+	return anchored
+}
+
+func cutAnchor(rule []byte) (rest []byte, anchored bool) {
+	for _, a := range anchors {
+		if rest, anchored = bytes.CutPrefix(rule, []byte(a)); anchored {
+			return rest, true
 		}
 	}
-	name = bytes.TrimSuffix(name, []byte{'|'})
-	host, closed := bytes.CutSuffix(name, []byte{'^'})
+	return rule, false
+}
+
+// ruleName takes the host out of a rule's pattern.
+func ruleName(rule []byte) (name []byte, mode filter.Mode, reason Reason) {
+	name, anchored := cutAnchor(rule)
+	mode = filter.Exact
+	if bytes.HasPrefix(rule, []byte("||")) {
+		mode, name = filter.Suffix, bytes.TrimPrefix(name, []byte("*."))
+	}
+	name, closed := bytes.CutSuffix(bytes.TrimSuffix(name, []byte{'|'}), []byte{'^'})
 	switch {
-	case bytes.IndexByte(host, '/') >= 0 || bytes.IndexByte(host, '?') >= 0:
-		return nil, 0, false, IsURL
-	case bytes.IndexByte(host, '*') >= 0 || bytes.IndexByte(host, '^') >= 0:
-		return nil, 0, false, IsPattern
-	case !plain && mode == filter.Suffix && !bytes.HasPrefix(rule, []byte("||")) && closed:
-		return nil, 0, false, IsPattern // "ads.example^" matches anywhere in a URL
-	case mode == filter.Exact && !closed && !bytes.Equal(rule, name):
-		// "|http://ads.example" without "^" goes on matching "ads.example.org"
-		return nil, 0, false, IsPattern
+	case !anchored: // "ads.example^" and "/ads[0-9]/" match anywhere in a URL
+		return nil, 0, IsPattern
+	case bytes.IndexByte(name, '/') >= 0 || bytes.IndexByte(name, '?') >= 0:
+		return nil, 0, IsURL
+	case bytes.IndexByte(name, '*') >= 0 || bytes.IndexByte(name, '^') >= 0:
+		return nil, 0, IsPattern
+	case mode == filter.Exact && !closed: // "|ads.example" goes on to match "ads.example.org"
+		return nil, 0, IsPattern
 	}
-	return host, mode, plain, ""
+	return name, mode, ""
 }
 
 // ruleOptions reads what stands after "$". known is false if any of it narrows

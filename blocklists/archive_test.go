@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -212,4 +213,40 @@ func TestSourceID(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// FuzzFile hands in files of any kind, packed and archived ones too: no panic, and
+// only names that are names come out. UT1 is fuzzed here, being an archive.
+func FuzzFile(f *testing.F) {
+	ut1 := mustRead(f, archive(f, "a", member{name: "a/drogue/domains", content: "one.example\n"}, member{name: "a/drogue/urls", content: "x/y"}))
+	v2fly := mustRead(f, archive(f, "b", member{name: "x/data/tiktok", content: "a.example\ninclude:b @c\n"}, member{name: "x/data/b", content: "full:b.example @c &tiktok"}))
+	for _, packed := range []string{ut1, v2fly} {
+		f.Add([]byte(packed))
+		z, err := gzip.NewReader(strings.NewReader(packed))
+		if err != nil {
+			f.Fatal(err)
+		}
+		plain, _ := io.ReadAll(z)
+		f.Add(plain)
+	}
+	f.Add(packed("a.example\n"))
+	f.Add([]byte("0.0.0.0 a.example\n"))
+	l := testLibrary(f, func(o *Options) { o.Memory = 1 })
+	f.Fuzz(func(t *testing.T, content []byte) {
+		for _, topic := range []string{"", "adult"} {
+			im := l.newImporter(Source{ID: "x", Topic: topic})
+			err := im.file(context.Background(), "x", func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil })
+			if err != nil && strings.Contains(err.Error(), "\n") {
+				t.Fatalf("an error of several lines: %q", err)
+			}
+			if err := im.sorter.finish(); err != nil {
+				t.Fatal(err)
+			}
+			n, err := countRecords(im.sorter.stream())
+			if err != nil || n > im.added {
+				t.Fatal(n, im.added, err)
+			}
+			im.sorter.close()
+		}
+	})
 }

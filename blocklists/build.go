@@ -89,7 +89,8 @@ func (l *Library) LastBuild() (Build, error) {
 // Snapshot is the last good snapshot; before the first Build one of the
 // catalogue alone, compiled in memory. Where the stored one cannot be used the
 // error says why, and the trie is the catalogue's: there is always one to filter
-// by, unless the catalogue itself is wrong.
+// by, unless the catalogue itself is wrong. Whoever has a snapshot in force
+// already keeps that one instead.
 func (l *Library) Snapshot() (*filter.Trie, error) {
 	stored, err := l.file.ReadLarge(snapshotTable)
 	if err == nil && stored != nil {

@@ -24,6 +24,7 @@ const (
 	maxConnTime   = 15 * time.Second // to connect, and again for TLS
 	maxRedirects  = 5
 	maxHeader     = 64 << 10 // bytes
+	maxValidator  = 256      // bytes of an ETag that are worth keeping
 )
 
 // FetchOptions say how Update reaches the world.
@@ -223,6 +224,12 @@ func (f *fetcher) save(response *http.Response) (*download, error) {
 		file.Close()
 		return nil, err
 	}
-	return &download{file: file, size: size,
-		etag: response.Header.Get("ETag"), lastModified: response.Header.Get("Last-Modified")}, nil
+	d := &download{file: file, size: size}
+	if etag := response.Header.Get("ETag"); len(etag) <= maxValidator {
+		d.etag = etag
+	}
+	if date := response.Header.Get("Last-Modified"); len(date) <= maxValidator {
+		d.lastModified = date
+	}
+	return d, nil
 }

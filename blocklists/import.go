@@ -86,7 +86,10 @@ func (l *Library) importOne(ctx context.Context, source Source, files []string) 
 	}
 	state.Source, state.Held = source, nil
 	state.ETag, state.LastModified = "", ""
-	err = l.replace(im, &state)
+	if err := l.compare(im); err != nil {
+		return im.report, err
+	}
+	err = l.store(im, &state)
 	return state.Report, err
 }
 
@@ -100,10 +103,8 @@ type importer struct {
 	known     map[string]bool     // the catalogue's topics: whether a list may block in their name
 	names     []string            // of the source's topics, by number
 	topics    []uint16            // of what is read now
-	blocks    bool                // what is read now: whether any of its topics is one that blocks
 	record    record
 	added     int
-	failed    error
 }
 
 func (l *Library) newImporter(source Source) *importer {
@@ -182,20 +183,20 @@ func (im *importer) sink(file string) *sink {
 }
 
 // emit takes a clean name into each of the present topics.
-func (im *importer) emit(name []byte, mode filter.Mode) Reason {
+func (im *importer) emit(name []byte, mode filter.Mode) (Reason, error) {
 	im.record = appendKey(im.record[:0], name)
 	if mode != filter.Except && im.isProtected(im.record) {
-		return IsProtected
+		return IsProtected, nil
 	}
 	key := len(im.record)
 	for _, topic := range im.topics {
 		im.record = appendTail(im.record[:key], mode, topic)
-		if err := im.sorter.add(im.record); err != nil && im.failed == nil {
-			im.failed = err // told when the file is read; a parser cannot stop
+		if err := im.sorter.add(im.record); err != nil {
+			return "", err
 		}
 		im.added++
 	}
-	return ""
+	return "", nil
 }
 
 // isProtected tells whether key is a protected name, or its www, and one of the
@@ -222,14 +223,9 @@ func (im *importer) file(ctx context.Context, path string, open func() (io.ReadC
 		return err
 	}
 	if content.isTar {
-		err = im.archive(ctx, open)
-	} else {
-		err = im.text(path, content)
+		return im.archive(ctx, open)
 	}
-	if im.failed != nil {
-		return im.failed
-	}
-	return err
+	return im.text(path, content)
 }
 
 // archive imports a tar of one of the two known kinds.
@@ -319,20 +315,12 @@ func (im *importer) firstSample() string {
 	return fmt.Sprintf("; line %d is %s", s.Line, s.Reason)
 }
 
-// replace puts what im has read in the place of the source's names, with state.
-func (l *Library) replace(im *importer, state *SourceState) error {
-	if err := l.compare(im, state); err != nil {
-		return err
-	}
-	return l.store(im, state)
-}
-
-// compare sorts what im has read and counts what it changes.
-func (l *Library) compare(im *importer, state *SourceState) error {
+// compare sorts what im has read and counts what it would change.
+func (l *Library) compare(im *importer) error {
 	if err := im.sorter.finish(); err != nil {
 		return err
 	}
-	old := &cursor{file: l.file, table: namesTable(state.ID), in: new(inflater)}
+	old := &cursor{file: l.file, table: namesTable(im.source.ID), in: new(inflater)}
 	var err error
 	im.report.Added, im.report.Removed, err = difference(old, im.sorter.stream())
 	if errors.Is(err, errBlock) {

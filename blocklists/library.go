@@ -90,6 +90,7 @@ func Open(dir string, opt Options) (*Library, error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
+	opt.Store.Disposable = true
 	file, err := store.Open(filepath.Join(dir, fileName), opt.Store)
 	if err != nil {
 		return nil, err

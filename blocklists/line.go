@@ -20,10 +20,11 @@ type lineParser func(s *sink, line []byte)
 // sink takes what parsers find.
 type sink struct {
 	report *Report
-	emit   func(name []byte, mode filter.Mode) Reason // a clean name, borrowed
-	exact  bool                                       // Source.Exact
-	file   string                                     // in an archive
-	number int                                        // of the line
+	emit   func(name []byte, mode filter.Mode) (Reason, error) // a clean name, borrowed
+	err    error                                               // of emit: nothing more can be taken
+	exact  bool                                                // Source.Exact
+	file   string                                              // in an archive
+	number int                                                 // of the line
 	line   []byte
 	buf    []byte
 }
@@ -41,8 +42,8 @@ func (s *sink) plain(raw []byte) {
 func (s *sink) name(raw []byte, mode filter.Mode) {
 	name, reason := cleanName(s.buf[:0], raw)
 	s.buf = name
-	if reason == "" {
-		reason = s.emit(name, mode)
+	if reason == "" && s.err == nil {
+		reason, s.err = s.emit(name, mode)
 	}
 	if reason != "" {
 		s.refuse(reason)
@@ -78,6 +79,9 @@ func readLines(r io.Reader, s *sink, parse lineParser) error {
 			s.line = bytes.TrimRight(line, "\r\n")
 			if text := bytes.TrimSpace(s.line); len(text) > 0 {
 				parse(s, text)
+			}
+			if s.err != nil {
+				return s.err
 			}
 		}
 		if err == io.EOF {

@@ -29,7 +29,7 @@ func cleanName(dst, raw []byte) ([]byte, Reason) {
 	if len(raw) > 4*maxTextLen { // before any work on it; UTF-8 takes up to four bytes
 		return dst, TooLong
 	}
-	if bytes.ContainsFunc(raw, func(r rune) bool { return r >= 0x80 }) {
+	if !isASCII(raw) {
 		ascii, err := toASCII.ToASCII(string(raw))
 		if err != nil || !utf8.Valid(raw) { // which idna lets pass
 			return dst, BadIDN
@@ -80,6 +80,15 @@ func cleanName(dst, raw []byte) ([]byte, Reason) {
 		return dst, PublicSuffix
 	}
 	return dst, ""
+}
+
+func isASCII(text []byte) bool {
+	for _, c := range text {
+		if c >= 0x80 {
+			return false
+		}
+	}
+	return true
 }
 
 // notHost tells an IPv6 address from a URL and from junk.

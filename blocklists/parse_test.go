@@ -14,10 +14,10 @@ import (
 // ("=" exact, "@" except, "!" important), and what was refused, by line.
 func parse(f Format, exact bool, list string) (names []string, refused []string) {
 	report := Report{}
-	s := &sink{report: &report, exact: exact, emit: func(name []byte, mode filter.Mode) Reason {
+	s := &sink{report: &report, exact: exact, emit: func(name []byte, mode filter.Mode) (Reason, error) {
 		mark := map[filter.Mode]string{filter.Exact: "=", filter.Except: "@", filter.Suffix | filter.Important: "!", filter.Exact | filter.Important: "!="}[mode]
 		names = append(names, mark+string(name))
-		return ""
+		return "", nil
 	}}
 	err := readLines(strings.NewReader(list), s, parserFor(f))
 	if err != nil {
@@ -55,9 +55,10 @@ func TestParsers(t *testing.T) {
 		{"wildcard", Wildcard, false, "*.a.example\nb.example\n*\n*.*.c.example\na*.d.example\n", "a.example b.example", "3 a pattern; 4 a pattern; 5 a pattern"},
 		{"adblock", Adblock, false, "[Adblock Plus]\n! x\n||a.example^\n||b.example\n@@||c.example^\n||d.example^$important\n|e.example^\n|https://f.example^|\n||*.g.example^\n||h.example^$all\nplain.example\n0.0.0.0 i.example\n@@||j.example^|\n# comment\n",
 			"a.example b.example @c.example !d.example =e.example =f.example g.example h.example plain.example i.example @j.example", ""},
-		{"adblock, denyallow", Adblock, false, "||a.example^$denyallow=x.a.example|other.example|y.A.example,important\n", "!a.example @x.a.example @y.a.example", ""},
+		{"adblock, denyallow", Adblock, false, "||a.example^$denyallow=x.a.example|other.example|y.A.example\n", "a.example @x.a.example @y.a.example", ""},
 		{"adblock, what DNS cannot do", Adblock, false, "||a.example/x\n||a.example^$third-party\n/ads[0-9]+/\n||a*.example^\na.example##.ad\n##.ad\nexample.org#@#.x\n-ads-\n||a.example^$dnsrewrite=1.2.3.4\nads.example^\n",
 			"", "1 a URL; 2 a rule; 3 a pattern; 4 a pattern; 5 a rule; 6 a rule; 7 a rule; 8 a single label; 9 a rule; 10 a pattern"},
+		{"adblock, a contradiction", Adblock, false, "||a.example^$important,denyallow=b.a.example\n", "", "1 a rule"},
 		{"dnsmasq", Dnsmasq, false, "# x\naddress=/a.example/\naddress=/b.example/#\naddress=/c.example/d.example/0.0.0.0\naddress=/e.example/::\nserver=/f.example/\nlocal=/g.example/\nserver=/h.example/#\naddress=/.i.example/127.0.0.1 # x\naddress=/*.j.example/\n",
 			"a.example b.example c.example d.example e.example f.example g.example @h.example i.example j.example", ""},
 		{"dnsmasq, no blocks", Dnsmasq, false, "address=/a.example/192.0.2.1\nserver=/a.example/192.0.2.1\nserver=192.0.2.1\naddress=/#/0.0.0.0\nconf-file=/etc/x\naddress=/com/\ninterface=lo\n",
@@ -115,7 +116,7 @@ func fuzzLists(f *testing.F, format Format, seeds ...string) {
 	f.Fuzz(func(t *testing.T, list []byte) {
 		report := Report{}
 		taken := 0
-		s := &sink{report: &report, emit: func(text []byte, mode filter.Mode) Reason {
+		s := &sink{report: &report, emit: func(text []byte, mode filter.Mode) (Reason, error) {
 			taken++
 			name, err := filter.ParseName(string(text))
 			if err != nil {
@@ -131,7 +132,7 @@ func fuzzLists(f *testing.F, format Format, seeds ...string) {
 			if !bytes.Equal(r.appendName(nil), name) || r.topic() != 7 || r.mode()&^filter.Important != mode&^filter.Important {
 				t.Fatalf("%q comes back as %s", text, r.appendName(nil))
 			}
-			return ""
+			return "", nil
 		}}
 		if err := readLines(bytes.NewReader(list), s, parserFor(format)); err != nil {
 			t.Fatal(err)

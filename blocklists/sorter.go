@@ -26,7 +26,6 @@ type sorter struct {
 	limit  int // bytes of records in memory
 
 	pages [][]byte
-	size  int      // bytes in pages
 	index []uint32 // of records: page number and place in it
 	runs  []extent // in spill
 	spill *os.File

@@ -2,6 +2,7 @@ package blocklists
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -57,11 +58,6 @@ type UpdateResult struct {
 // that fails does not keep the others: the error is of the library, not of one
 // source.
 func (l *Library) Update(ctx context.Context, opt UpdateOptions) ([]UpdateResult, error) {
-	release, err := l.writer()
-	if err != nil {
-		return nil, err
-	}
-	defer release()
 	sources, err := l.Sources()
 	if err != nil {
 		return nil, err
@@ -72,7 +68,6 @@ func (l *Library) Update(ctx context.Context, opt UpdateOptions) ([]UpdateResult
 		}
 	}
 	var results []UpdateResult
-	var looked []SourceState // what is still to be written down
 	for _, s := range sources {
 		if s.URL == "" || len(opt.IDs) > 0 && !slices.Contains(opt.IDs, s.ID) {
 			continue
@@ -82,25 +77,54 @@ func (l *Library) Update(ctx context.Context, opt UpdateOptions) ([]UpdateResult
 		}
 		result := UpdateResult{ID: s.ID, Outcome: NotDue}
 		if opt.Force || opt.Accept || s.due(l.opt.Now()) {
-			result = l.updateOne(ctx, &s, opt)
-			if result.Outcome != Updated { // which is written with the names
-				looked = append(looked, s)
-			}
+			result = l.updateOne(ctx, s, opt)
 		}
 		results = append(results, result)
 	}
-	if len(looked) == 0 {
-		return results, err
+	return results, errors.Join(err, l.noteResults(results))
+}
+
+// noteResults writes down what became of the sources, except for those whose
+// state was written together with new names. In one transaction: flash wears
+// with each.
+func (l *Library) noteResults(results []UpdateResult) error {
+	if !slices.ContainsFunc(results, UpdateResult.isNews) {
+		return nil
 	}
-	// In one transaction: flash wears with each.
-	return results, errors.Join(err, l.file.Update(func(tx *store.Tx) error {
-		for _, s := range looked {
+	return l.file.Update(func(tx *store.Tx) error {
+		for _, r := range results {
+			value, err := tx.Bucket(sourcesBucket).Get([]byte(r.ID))
+			if err != nil {
+				return err
+			}
+			if value == nil || !r.isNews() {
+				continue // removed in the meantime, or nothing to say
+			}
+			var s SourceState
+			if err := json.Unmarshal(value, &s); err != nil {
+				return err
+			}
+			s.note(r, l.opt.Now())
 			if err := putState(tx, s); err != nil {
 				return err
 			}
 		}
 		return nil
-	}))
+	})
+}
+
+func (r UpdateResult) isNews() bool { return r.Outcome != NotDue && r.Outcome != Updated }
+
+// note puts into s what a look at it has brought.
+func (s *SourceState) note(r UpdateResult, now time.Time) {
+	s.Checked, s.Failed, s.Result = now, r.Outcome == Failed, string(r.Outcome)
+	switch r.Outcome {
+	case Failed:
+		s.Result = r.Err.Error()
+	case Held:
+		s.Held = &r.Report
+		s.Result = fmt.Sprintf("held: it would add %d and take away %d of %d names; accept it if that is right", r.Report.Added, r.Report.Removed, s.Report.Entries)
+	}
 }
 
 // due tells whether it is time to look again. A look in the future was made by a
@@ -117,28 +141,11 @@ func (s *SourceState) due(now time.Time) bool {
 	return s.Checked.IsZero() || age >= wait || age < 0
 }
 
-// updateOne looks at one source and puts into s what became of it.
-func (l *Library) updateOne(ctx context.Context, s *SourceState, opt UpdateOptions) UpdateResult {
-	result := UpdateResult{ID: s.ID}
-	report, outcome, err := l.fetchOne(ctx, s, opt)
-	result.Report, result.Outcome, result.Err = report, outcome, err
-	s.Checked, s.Failed = l.opt.Now(), false
-	switch outcome {
-	case Failed:
-		s.Failed, s.Result = true, err.Error()
-	case Held:
-		s.Held = &report
-		s.Result = fmt.Sprintf("held: it would add %d and take away %d of %d names; accept it if that is right", report.Added, report.Removed, s.Report.Entries)
-	case Unchanged:
-		s.Result = "unchanged"
-	}
-	return result
-}
-
-// fetchOne fetches, parses and, unless it is held, stores one source.
-func (l *Library) fetchOne(ctx context.Context, s *SourceState, opt UpdateOptions) (Report, Outcome, error) {
-	fail := func(err error) (Report, Outcome, error) {
-		return Report{}, Failed, fmt.Errorf("source %q: %w; the last good list stays", s.ID, err)
+// updateOne fetches, parses and, unless it is held, stores one source. Nobody
+// waits for a slow server: the turn to write is taken when the list is here.
+func (l *Library) updateOne(ctx context.Context, s SourceState, opt UpdateOptions) UpdateResult {
+	fail := func(err error) UpdateResult {
+		return UpdateResult{ID: s.ID, Outcome: Failed, Err: fmt.Errorf("source %q: %w; the last good list stays", s.ID, err)}
 	}
 	if err := l.check(s.Source); err != nil {
 		return fail(err)
@@ -153,9 +160,15 @@ func (l *Library) fetchOne(ctx context.Context, s *SourceState, opt UpdateOption
 		return fail(err)
 	}
 	if got == nil {
-		return Report{}, Unchanged, nil
+		return UpdateResult{ID: s.ID, Outcome: Unchanged}
 	}
 	defer got.close()
+
+	release, err := l.writer()
+	if err != nil {
+		return fail(err)
+	}
+	defer release()
 	im := l.newImporter(s.Source)
 	defer im.sorter.close()
 	if err := im.file(ctx, s.URL, got.open); err != nil {
@@ -164,20 +177,28 @@ func (l *Library) fetchOne(ctx context.Context, s *SourceState, opt UpdateOption
 	if im.added == 0 {
 		return fail(errors.New("no name in it could be taken"))
 	}
-	if err := l.compare(im, s); err != nil {
+	fresh, _, err := l.state(s.ID)
+	if err == nil && fresh.Source != s.Source {
+		err = errors.New("it was configured anew while it was fetched")
+	}
+	if err == nil {
+		err = l.compare(im)
+	}
+	if err != nil {
 		return fail(err)
 	}
-	if tooMuch(im.report, s.Report.Entries) && !opt.Accept {
-		return im.report, Held, nil
+	result := UpdateResult{ID: s.ID, Outcome: Updated, Report: im.report}
+	if tooMuch(im.report, fresh.Report.Entries) && !opt.Accept {
+		result.Outcome = Held
+		return result
 	}
-	fresh := *s
 	fresh.ETag, fresh.LastModified, fresh.Held = got.etag, got.lastModified, nil
-	fresh.Checked, fresh.Result, fresh.Failed = l.opt.Now(), "updated", false
+	fresh.note(result, l.opt.Now())
 	if err := l.store(im, &fresh); err != nil {
 		return fail(err)
 	}
-	*s = fresh
-	return im.report, Updated, nil
+	result.Report = fresh.Report
+	return result
 }
 
 // tooMuch tells whether an update changes more of a list than lists change.

@@ -38,6 +38,9 @@ type Options struct {
 	// Poll is how often Watch looks at the file where the kernel cannot tell of
 	// changes; 0 is 2 s.
 	Poll time.Duration
+	// Disposable is a file that can be made again: it is not set aside when it is
+	// damaged, because it may be large and flash is not.
+	Disposable bool
 	// Mappable tells whether the file system can map the file at path shared,
 	// by an error if it cannot; nil is to try it.
 	Mappable func(path string) error

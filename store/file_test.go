@@ -234,3 +234,19 @@ func pattern(size int) []byte {
 	}
 	return b
 }
+
+func BenchmarkView(b *testing.B) {
+	f := open(b, filepath.Join(b.TempDir(), "a.db"), Options{})
+	put(b, f, "people", "ana", "9")
+	for b.Loop() {
+		get(b, f, "people", "ana")
+	}
+}
+
+func BenchmarkUpdate(b *testing.B) {
+	f := open(b, filepath.Join(b.TempDir(), "a.db"), Options{})
+	for b.Loop() {
+		put(b, f, "people", "ana", "9")
+	}
+	b.ReportMetric(float64(f.BytesWritten())/float64(b.N), "written-B/op")
+}
