@@ -70,9 +70,17 @@ type router struct {
 	root string
 }
 
-// newRouter makes a router with the package's files, the stand-ins for the
-// system's, and nothing done yet.
+// newRouter makes a router with the package's files and nothing done yet.
 func newRouter(t *testing.T) *router {
+	t.Helper()
+	r := newSystem(t)
+	r.must(os.CopyFS(r.root, os.DirFS("../files")))
+	return r
+}
+
+// newSystem makes a router without our package: a shell, the stand-ins for the
+// system's functions, and its files.
+func newSystem(t *testing.T) *router {
 	t.Helper()
 	if os.Getuid() != 0 {
 		t.Skip("running scripts in a root of their own takes root")
@@ -82,11 +90,10 @@ func newRouter(t *testing.T) *router {
 		t.Skip("busybox is not installed (apt-get install busybox-static)")
 	}
 	r := &router{t, t.TempDir()}
-	for _, dir := range []string{"bin", "tmp", "proc", "usr/sbin", "tmp/resolv.conf.d"} {
+	for _, dir := range []string{"bin", "tmp", "proc", "usr/sbin", "etc/config", "tmp/resolv.conf.d"} {
 		r.must(os.MkdirAll(r.path(dir), 0o755))
 	}
 	r.must(os.CopyFS(r.root, os.DirFS("root")))
-	r.must(os.CopyFS(r.root, os.DirFS("../files")))
 	r.copy(busybox, "bin/busybox")
 	r.must(os.Symlink("busybox", r.path("bin/sh")))
 	for _, tool := range strings.Fields("sed awk cat rm mkdir chmod chown sleep tr ls grep") {
