@@ -9,10 +9,9 @@ import (
 // topic set to outcome. Only the table of the present moment is kept.
 type bound struct {
 	Policy
-	trie    *Trie
-	rules   [][]TopicID // by rule of Policy.Topics: the topics it is about
-	targets []Name      // by TopicID: the safe host of a safe-search topic
-	now     atomic.Pointer[moment]
+	trie  *Trie
+	rules [][]TopicID // by rule of Policy.Topics: the topics it is about
+	now   atomic.Pointer[moment]
 }
 
 // moment is a policy between two of its edges. Immutable.
@@ -32,22 +31,40 @@ type outcome struct {
 	hasTopic bool
 }
 
-func bind(p Policy, trie *Trie) *bound {
+// index finds topics by what rules say of them. One is made for all policies of
+// a snapshot, and they share its slices.
+type index struct {
+	byID    map[string][]TopicID // one each
+	byGroup map[string][]TopicID // services only
+}
+
+func newIndex(trie *Trie) index {
+	x := index{byID: map[string][]TopicID{}, byGroup: map[string][]TopicID{}}
+	for i := range trie.Topics() {
+		t := trie.Topic(TopicID(i))
+		x.byID[t.ID] = []TopicID{TopicID(i)}
+		if t.Kind == KindService && t.Group != "" {
+			x.byGroup[t.Group] = append(x.byGroup[t.Group], TopicID(i))
+		}
+	}
+	return x
+}
+
+// about are the topics that a rule is about, as TopicRule.matches has it.
+func (x index) about(r TopicRule) []TopicID {
+	if r.Topic != "" {
+		return x.byID[r.Topic]
+	}
+	return x.byGroup[r.Group]
+}
+
+func bind(p Policy, trie *Trie, topics index) *bound {
 	b := &bound{Policy: p, trie: trie, rules: make([][]TopicID, len(p.Topics))}
 	if b.Zone == nil {
 		b.Zone = time.UTC
 	}
-	b.targets = make([]Name, trie.Topics())
-	for id := range b.targets {
-		t := trie.Topic(TopicID(id))
-		for i, r := range p.Topics {
-			if r.matches(t) {
-				b.rules[i] = append(b.rules[i], TopicID(id))
-			}
-		}
-		if t.Kind == KindSafeSearch {
-			b.targets[id], _ = ParseName(t.Target) // the builder refused bad ones
-		}
+	for i, r := range p.Topics {
+		b.rules[i] = topics.about(r)
 	}
 	return b
 }
@@ -112,41 +129,66 @@ func (m *moment) names(rules []NameRule, at time.Time) nameSet {
 func (b *bound) table(active [][]TopicID) []outcome {
 	byTopic := make([]outcome, b.trie.Topics())
 	listed := make([]bool, b.trie.Topics())
-	for _, topics := range active {
+	letIn := make([]bool, b.trie.Topics())
+	decided := make([]bool, b.trie.Topics())
+	for i, topics := range active {
 		for _, id := range topics {
-			o := outcome{topic: id, hasTopic: true}
-			switch b.trie.Topic(id).Kind {
-			case KindService:
-				o.action, o.rule = Block, RuleService
-			case KindCategory:
-				o.action, o.rule = Block, RuleCategory
-			case KindSafeSearch:
-				o.action, o.rule = Rewrite, RuleSafeSearch
-			case KindListed:
-				listed[id] = true
-				continue
-			default: // sealed and lifeline are not the person's to change
+			if decided[id] {
 				continue
 			}
-			byTopic[id] = o
+			decided[id] = true
+			kind := b.trie.Topic(id).Kind
+			if b.Topics[i].Allow {
+				letIn[id] = kind == KindService
+				continue
+			}
+			switch kind {
+			case KindService:
+				byTopic[id] = outcome{topic: id, action: Block, rule: RuleService, hasTopic: true}
+			case KindCategory:
+				byTopic[id] = outcome{topic: id, action: Block, rule: RuleCategory, hasTopic: true}
+			case KindSafeSearch:
+				byTopic[id] = outcome{topic: id, action: Rewrite, rule: RuleSafeSearch, hasTopic: true}
+			case KindListed:
+				listed[id] = true
+			} // sealed and lifeline are not the person's to change
 		}
 	}
 	table := make([]outcome, b.trie.Sets())
 	for id := range table {
-		first := outcome{}
-		isListed := false
-		for _, t := range b.trie.Set(SetID(id)) {
-			isListed = isListed || listed[t]
-			if o := byTopic[t]; o.rule != 0 && (first.rule == 0 || o.rule < first.rule) {
-				first = o
-			}
-		}
-		if b.OnlyListed && !isListed && (first.rule == 0 || RuleAllowList < first.rule) {
-			first = outcome{action: Block, rule: RuleAllowList}
-		}
-		table[id] = first
+		table[id] = b.first(SetID(id), byTopic, listed, letIn)
 	}
 	return table
+}
+
+// first is the first line of the answering order that applies to a topic set.
+func (b *bound) first(set SetID, byTopic []outcome, listed, letIn []bool) outcome {
+	var first, allowed outcome
+	isListed := false
+	for _, t := range b.trie.Set(set) {
+		isListed = isListed || listed[t]
+		if letIn[t] {
+			allowed = outcome{topic: t, action: Pass, rule: RuleAllow, hasTopic: true}
+		}
+	}
+	for _, t := range b.trie.Set(set) {
+		o := byTopic[t]
+		if o.rule == 0 || (o.rule == RuleService && allowed.rule != 0) {
+			continue
+		}
+		if first.rule == 0 || o.rule < first.rule {
+			first = o
+		}
+	}
+	switch {
+	case first.rule == RuleService || first.rule == RuleCategory:
+		return first
+	case b.OnlyListed && !isListed && allowed.rule == 0:
+		return outcome{action: Block, rule: RuleAllowList}
+	case first.rule != 0:
+		return first
+	}
+	return allowed
 }
 
 // nameSet is a set of names that each stand for everything below them too.

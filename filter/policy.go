@@ -32,8 +32,8 @@ type Policy struct {
 	Block []NameRule // own block rules
 
 	// Topics are the rules about services, categories, safe search and the
-	// allow-list, in any order: the answering order sorts them by kind. Where
-	// two of one kind apply, the first is named.
+	// allow-list. The answering order sorts them by kind; about one topic the
+	// first rule that applies at the moment decides.
 	Topics []TopicRule
 	// OnlyListed is allow-list mode: a name in no KindListed topic of Topics is
 	// not answered.
@@ -55,6 +55,12 @@ type TopicRule struct {
 	Group string   // a group's name, for all services in it
 	When  Schedule // zero: always
 	Why   string   // the one-line reason, for people
+
+	// Allow turns the rule round: the topic is not blocked or rewritten by any
+	// later rule, so that one service of a group that is off can be on. A service
+	// is let through allow-list mode too; categories and safe search still apply
+	// to its names.
+	Allow bool
 }
 
 // matches tells whether the rule is about the topic.
@@ -67,8 +73,23 @@ func (r TopicRule) matches(t Topic) bool {
 
 // at tells whether the rule applies at t, and when that may change.
 func (r TopicRule) at(t time.Time) (on bool, until time.Time) {
-	if len(r.When.Windows) == 0 && len(r.When.Except) == 0 {
+	if len(r.When.Windows) == 0 && len(r.When.Except) == 0 && len(r.When.Also) == 0 {
 		return true, time.Time{}
 	}
 	return r.When.At(t)
+}
+
+// RuleAbout is the rule that decides about a topic at a moment, the first that
+// applies then; ok is false if none does. Its Why is the reason to give.
+func (p Policy) RuleAbout(t Topic, at time.Time) (rule TopicRule, ok bool) {
+	zone := p.Zone
+	if zone == nil {
+		zone = time.UTC
+	}
+	for _, r := range p.Topics {
+		if on, _ := r.at(at.In(zone)); on && r.matches(t) {
+			return r, true
+		}
+	}
+	return TopicRule{}, false
 }

@@ -58,6 +58,9 @@ type Schedule struct {
 	Always  bool
 	Windows []Window
 	Except  []Span // stretches during which the windows do not apply
+	// Also are schedules that apply besides this one, each with exceptions of
+	// its own: school nights here, the nights of the holidays there.
+	Also []Schedule
 }
 
 // always is the schedule that always applies.
@@ -78,6 +81,10 @@ func (s Schedule) At(t time.Time) (on bool, until time.Time) {
 			on = false
 		}
 		until = earlier(until, e.nextEdge(t))
+	}
+	for _, other := range s.Also {
+		too, edge := other.At(t)
+		on, until = on || too, earlier(until, edge)
 	}
 	return on, until
 }

@@ -113,3 +113,43 @@ func TestAnsweringOrder(t *testing.T) {
 		}
 	}
 }
+
+// TestAllowedServices: a service that is on is let through its group and
+// through allow-list mode, and still meets categories and safe search.
+func TestAllowedServices(t *testing.T) {
+	topics := []Topic{
+		{ID: "one", Kind: KindService, Group: "social"}, {ID: "two", Kind: KindService, Group: "social"},
+		{ID: "adult", Kind: KindCategory}, {ID: "safe", Kind: KindSafeSearch, Target: "safe.example"},
+	}
+	e := func(name string, topic TopicID) Entry { return Entry{MustName(name), topic, Suffix} }
+	trie := trieOf(t, topics, e("one.example", 0), e("two.example", 1), e("adult.one.example", 2), e("search.one.example", 3))
+	noon := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	until := Schedule{Always: true, Except: []Span{{From: noon.Add(time.Hour)}}}
+	group := []TopicRule{{Group: "social"}, {Topic: "adult"}, {Topic: "safe"}}
+	snap := NewSnapshot(trie, nil, []Policy{
+		{ID: 0, Topics: append([]TopicRule{{Topic: "one", Allow: true, When: until}}, group...)},
+		{ID: 1, Topics: append([]TopicRule{{Topic: "one", Allow: true}}, group...), OnlyListed: true},
+	})
+	for _, c := range []struct {
+		policy PolicyID
+		after  time.Duration
+		name   string
+		rule   Rule
+	}{
+		{0, 0, "www.one.example", RuleAllow}, {0, time.Hour, "www.one.example", RuleService}, {0, 0, "two.example", RuleService},
+		{0, 0, "adult.one.example", RuleCategory}, {0, 0, "search.one.example", RuleSafeSearch}, {0, time.Hour, "search.one.example", RuleService},
+		{1, 0, "one.example", RuleAllow}, {1, 0, "two.example", RuleService}, {1, 0, "other.example", RuleAllowList},
+		{1, 0, "search.one.example", RuleSafeSearch}, {1, 0, "adult.one.example", RuleCategory},
+	} {
+		v := snap.Decide(Client{c.policy}, MustName(c.name), noon.Add(c.after))
+		if v.HasTopic {
+			about, ok := snap.Policy(Client{c.policy}).RuleAbout(trie.Topic(v.Topic), noon.Add(c.after))
+			if !ok || about.Allow != (v.Rule == RuleAllow) || !about.matches(trie.Topic(v.Topic)) {
+				t.Errorf("%s is decided by %s and RuleAbout says %+v", c.name, v.Rule, about)
+			}
+		}
+		if v.Rule != c.rule {
+			t.Errorf("policy %d, %v later: %s is decided by %s, want %s", c.policy, c.after, c.name, v.Rule, c.rule)
+		}
+	}
+}

@@ -2,11 +2,13 @@ package filter
 
 // Match is what a Trie knows of a name.
 type Match struct {
-	// Set is the topic set of the deepest suffix of the name that the trie
-	// holds, with everything that suffix inherits from above; zero if none.
+	// Set is the topic set of the deepest suffix of the name that the lists say
+	// something about, with everything that suffix inherits from above; zero if
+	// there is none.
 	Set SetID
 	// Len is that suffix's length in bytes at the end of the name, the root's
-	// byte included; 0 if the trie holds no suffix of the name.
+	// byte included; 0 if there is none. A listed name that says nothing its
+	// parent does not say already is not kept: the parent is matched.
 	Len uint8
 }
 
@@ -15,12 +17,14 @@ type Mode uint8
 
 // The modes. Suffix is what lists mean by default.
 const (
-	Suffix Mode = 0 // the name and everything below it
-	Exact  Mode = 1 // the name only
-	Except Mode = 2 // the topic ends here: the name and everything below it are free of it
+	Suffix  Mode = 0 // the name and everything below it
+	Exact   Mode = 1 // the name only
+	Except  Mode = 2 // the topic ends here: the name and everything below it are free of it
+	Witness Mode = 3 // no topic: the builder proves that no collision of hashes touches the name
 )
 
-// Important is a flag on Suffix and Exact: an Except does not undo it.
+// Important is a flag on Suffix and Exact: an Except does not undo it, unless
+// it is Important too.
 const Important Mode = 0x80
 
 // Entry is one line of the lists on its way into a Trie.
@@ -29,3 +33,100 @@ type Entry struct {
 	Topic TopicID // a place in the table of topics the Trie is built with, or AnyCategory with Except
 	Mode  Mode
 }
+
+// Lookup finds what the lists say of n. It walks from the right, label by
+// label, and stops at the first suffix that is not there: two or three probes
+// for most names, however long. It allocates nothing.
+func (t *Trie) Lookup(n Name) Match {
+	var w walk
+	w.trie, w.whole, w.hash = t, len(n), t.root
+	w.to(n)
+	return w.match
+}
+
+// walk is one walk down the tree of labels.
+type walk struct {
+	trie  *Trie
+	whole int // length of the name asked for
+	hash  suffixHash
+	match Match
+}
+
+// to goes to the suffix n, its parent first, and tells whether the walk may go
+// on from there. It recurses where a loop would need the offsets of all labels:
+// 32-bit machines clear that array at the price of a whole probe.
+func (w *walk) to(n Name) bool {
+	if len(n) <= 1 {
+		return len(n) == 1
+	}
+	label := 1 + int(n[0])
+	if !w.to(n[label:]) {
+		return false
+	}
+	w.hash.extend(n[:label])
+	v, there := w.trie.find(w.hash.sum())
+	if v != inner {
+		value := &w.trie.values[v-1]
+		w.match = Match{Set: value.below, Len: uint8(len(n))}
+		if len(n) == w.whole {
+			w.match.Set = value.self
+		}
+	}
+	return there
+}
+
+// find looks for the node of a hash: inner or the number of its value.
+func (t *Trie) find(hash uint64) (value uint16, there bool) {
+	bucket := place(hash, t.buckets)
+	s := &t.segments[bucket/segmentBuckets]
+	group := int(bucket / groupBuckets % segmentGroups)
+	hot := s.hotGroup(group)
+	i, n := hot.bucket(int(bucket % groupBuckets))
+	if n == 0 {
+		return 0, false
+	}
+	fp := fingerprint(hash, s.salt)
+	for ; n > 0; i, n = i+1, n-1 {
+		if hot.byteOf(i) != byte(fp>>24) {
+			continue
+		}
+		v, same := s.coldGroup(group).confirm(i, fp&0xffffff, t.mask, &t.code)
+		if same && v != inner {
+			return v, true
+		}
+		there = there || same
+	}
+	return inner, there
+}
+
+// Topics counts the topics.
+func (t *Trie) Topics() int { return len(t.topics) }
+
+// Topic is one topic.
+func (t *Trie) Topic(id TopicID) Topic {
+	kind, text := Kind(t.text[t.topics[id]]), t.text[t.topics[id]+1:]
+	next := func() (field string) {
+		field, text = text[1:1+text[0]], text[1+text[0]:]
+		return field
+	}
+	return Topic{Kind: kind, ID: next(), Group: next(), Title: next(), Target: next()}
+}
+
+// topicID is the ID of a topic alone.
+func (h *head) topicID(id TopicID) string {
+	text := h.text[h.topics[id]+1:]
+	return text[1 : 1+text[0]]
+}
+
+// Sets counts the topic sets, the empty one included.
+func (t *Trie) Sets() int { return len(t.sets) }
+
+// Set is the topics of a set, ascending. Read-only.
+func (t *Trie) Set(id SetID) []TopicID { return t.sets[id] }
+
+// Names counts the names the lists gave, each once, the ones that a parent
+// covers too.
+func (t *Trie) Names() int { return t.names }
+
+// Size is the length of the trie's bytes.
+func (t *Trie) Size() int { return len(t.file) }

@@ -62,7 +62,8 @@ type Verdict struct {
 	Action Action
 	Rule   Rule // the line of the answering order that won
 	// Topic and HasTopic name the topic that decided, for RuleLifeline,
-	// RuleService, RuleCategory, RuleSafeSearch and RuleSealed.
+	// RuleService, RuleCategory, RuleSafeSearch and RuleSealed, and for RuleAllow
+	// where a service was let through.
 	Topic    TopicID
 	HasTopic bool
 	// Matched is how many bytes at the end of the asked name the trie or the

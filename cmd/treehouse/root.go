@@ -51,6 +51,7 @@ func newRoot(out, errs io.Writer) *cobra.Command {
 	a.flags.BoolVar(&a.json, "json", false, "print JSON")
 	addConfigFlags(a.flags)
 	root.AddCommand(a.serveCommand(), a.explainCommand(), a.listsCommand(), a.peopleCommand(), a.devicesCommand(), a.configCommand(), a.versionCommand())
+	root.AddCommand(a.ruleCommands()...)
 	return root
 }
 

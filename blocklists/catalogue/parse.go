@@ -1,0 +1,114 @@
+package catalogue
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/treehouse-dns/treehouse/filter"
+)
+
+// The files of data/ have five kinds of line:
+//
+//	# a comment
+//	@kind service              what the topics from here on are
+//	@group social              the group of the services from here on
+//	tiktok = TikTok            a topic: its ID and its title
+//	  tiktok.com =t.co !x.com  indented: names; = exact, ! an exception
+//	  target: safe.example     indented: a fact about the topic (target, ut1, v2fly)
+
+// topic is one topic as its file has it.
+type topic struct {
+	filter.Topic
+	protected bool
+}
+
+// line is one thing a file says about the topic it stands under: a name or a fact.
+type line struct {
+	topic *topic
+	word  string // the name, with its mark, or the fact's value
+	fact  string // "target", "ut1", "v2fly"; empty for a name
+}
+
+// kinds are the words after @kind. protected names are no topic's.
+func kindOf(word string) (kind filter.Kind, protected, ok bool) {
+	if word == "protected" {
+		return 0, true, true
+	}
+	for k := filter.KindCategory; k < filter.KindSealed; k++ { // a sealed list is never ours
+		if k.String() == word {
+			return k, false, true
+		}
+	}
+	return 0, false, false
+}
+
+// walk reads text and hands each topic (with an empty line) and then each of its
+// words to visit, until visit returns false. An error names file and line.
+func walk(file, text string, visit func(line) bool) error {
+	var at topic
+	current := (*topic)(nil)
+	number := 0
+	for raw := range strings.Lines(text) {
+		number++
+		body := strings.TrimRight(raw, " \r\n")
+		indented := strings.HasPrefix(body, " ")
+		body = strings.TrimSpace(body)
+		wrong := func(what string) error { return fmt.Errorf("catalogue: %s line %d: %s", file, number, what) }
+
+		switch {
+		case body == "" || body[0] == '#':
+		case body[0] == '@':
+			word, value, _ := strings.Cut(body[1:], " ")
+			switch word {
+			case "kind":
+				kind, protected, ok := kindOf(value)
+				if !ok {
+					return wrong("unknown kind " + value)
+				}
+				at = topic{Topic: filter.Topic{Kind: kind}, protected: protected}
+			case "group":
+				at.Group = value
+			default:
+				return wrong("unknown directive @" + word)
+			}
+			current = nil
+		case !indented:
+			id, title, ok := strings.Cut(body, " = ")
+			if !ok {
+				return wrong("a topic is written “id = Title”")
+			}
+			next := at
+			next.ID, next.Title = id, title
+			current = &next
+			if !visit(line{topic: current}) {
+				return nil
+			}
+		case current == nil:
+			return wrong("a name needs a topic above it")
+		default:
+			fact, values, ok := strings.Cut(body, ": ")
+			if !ok {
+				fact, values = "", body
+			}
+			for word := range strings.FieldsSeq(values) {
+				if !visit(line{topic: current, word: word, fact: fact}) {
+					return nil
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// entry reads a name with its mark.
+func entry(word string) (filter.Name, filter.Mode, error) {
+	mode := filter.Suffix
+	switch word[0] {
+	case '=':
+		mode, word = filter.Exact, word[1:]
+	case '!':
+		mode, word = filter.Except, word[1:]
+	}
+	name, err := filter.ParseName(word)
+	return name, mode, err
+}

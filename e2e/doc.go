@@ -1,0 +1,4 @@
+// Package e2e holds the tests that drive Treehouse from outside: replay
+// scenarios for the resolver, and the test that holds the arrows between the
+// folders.
+package e2e

@@ -1,0 +1,288 @@
+package filter
+
+import (
+	"encoding/binary"
+	"errors"
+	"math/bits"
+)
+
+// segment is one segment of a trie, read in place.
+type segment struct {
+	salt      uint32
+	hotStart  []byte // 2 bytes each, in words from the start of hot; one more than groups
+	hot       []byte
+	coldStart []byte
+	cold      []byte
+}
+
+// openSegment takes b apart. Groups lie within it afterwards; what is in them
+// decode checks.
+func openSegment(b []byte, groups int) (segment, bool) {
+	if len(b) < segmentHead {
+		return segment{}, false
+	}
+	coldAt := wordAt(b, 1)
+	if coldAt < segmentHead || uint64(coldAt) > uint64(len(b)) || coldAt%4 != 0 {
+		return segment{}, false
+	}
+	s := segment{salt: wordAt(b, 0)}
+	var ok1, ok2 bool
+	s.hotStart, s.hot, ok1 = openPart(b[segmentHead:coldAt], groups)
+	s.coldStart, s.cold, ok2 = openPart(b[coldAt:], groups)
+	return s, ok1 && ok2
+}
+
+func openPart(b []byte, groups int) (starts, rest []byte, ok bool) {
+	table := wholeWords(2 * (groups + 1))
+	if len(b) < table {
+		return nil, nil, false
+	}
+	starts, rest = b[:table:table], b[table:]
+	last := uint16(0)
+	for g := range groups + 1 {
+		start := binary.LittleEndian.Uint16(starts[2*g:])
+		if start < last || g == 0 && start != 0 {
+			return nil, nil, false
+		}
+		last = start
+	}
+	return starts, rest, 4*int(last) == len(rest)
+}
+
+// hotGroup is group g's hot part.
+func (s *segment) hotGroup(g int) hotGroup {
+	return hotGroup(s.hot[4*int(binary.LittleEndian.Uint16(s.hotStart[2*g:])) : 4*int(binary.LittleEndian.Uint16(s.hotStart[2*g+2:]))])
+}
+
+// coldGroup is group g's cold part.
+func (s *segment) coldGroup(g int) coldGroup {
+	return coldGroup(s.cold[4*int(binary.LittleEndian.Uint16(s.coldStart[2*g:])) : 4*int(binary.LittleEndian.Uint16(s.coldStart[2*g+2:]))])
+}
+
+// hotGroup answers whether a bucket has a node with a hot byte.
+type hotGroup []byte
+
+// bucket tells which nodes are in bucket b: the first one's number in the
+// group, and how many follow it, itself included.
+func (h hotGroup) bucket(b int) (first, n int) {
+	i, word, at := 0, wordAt(h, 0), 0
+	if b > 0 { // find the bth zero: the bucket starts after it
+		k := b - 1
+		for {
+			zeros := 32 - bits.OnesCount32(word)
+			if k < zeros {
+				break
+			}
+			k -= zeros
+			i++
+			word = wordAt(h, i)
+		}
+		zeros := ^word
+		for ; k > 0; k-- {
+			zeros &= zeros - 1
+		}
+		at = bits.TrailingZeros32(zeros) + 1
+	}
+	first = 32*i + at - b
+	for {
+		run := bits.TrailingZeros32(^(word >> at)) // past the word come zeros, so it ends there at the latest
+		if at+run < 32 {
+			return first, n + run
+		}
+		n += 32 - at
+		i, at = i+1, 0
+		word = wordAt(h, i)
+	}
+}
+
+// byteOf is node i's hot byte.
+func (h hotGroup) byteOf(i int) byte { return h[len(h)-1-i] }
+
+// coldGroup confirms a node and holds its value.
+type coldGroup []byte
+
+// confirm compares the cold bits of node i and gives its value.
+func (c coldGroup) confirm(i int, cold, mask uint32, code *prefixCode) (value uint16, same bool) {
+	if !bitAt(c, i) {
+		return inner, true
+	}
+	before := onesBefore(c, i)
+	if (c.bitsOf(before)^cold)&mask != 0 {
+		return 0, false
+	}
+	value, _ = code.read(c, code.skip(c, c.nodes(), before))
+	return 1 + value, true
+}
+
+// nodes is the number of nodes in the group.
+func (c coldGroup) nodes() int { return int(c[len(c)-1]) }
+
+// bitsOf are the 24 cold bits of the ith valued node.
+func (c coldGroup) bitsOf(i int) uint32 {
+	b := c[len(c)-4-3*i:]
+	return uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16
+}
+
+// check counts the nodes of group g, and reports whether it is laid out as it
+// should be: no lookup in it can then leave it.
+func (s *segment) check(g int, code *prefixCode) (nodes, valued int, ok bool) {
+	hot, cold := s.hotGroup(g), s.coldGroup(g)
+	if len(hot) < 8 || len(cold) < 4 {
+		return 0, 0, false
+	}
+	nodes = cold.nodes()
+	vector := groupBuckets + nodes // bits
+	if len(hot) != wholeWords((vector+7)/8+nodes) || onesBefore(hot, vector) != nodes || bitAt(hot, vector-1) || 8*len(cold) < nodes {
+		return 0, 0, false
+	}
+	valued = onesBefore(cold, nodes)
+	if valued > 0 && len(code.symbols) == 0 {
+		return 0, 0, false
+	}
+	end := code.skip(cold, nodes, valued)
+	return nodes, valued, len(cold) == wholeWords((end+7)/8+3*valued+1)
+}
+
+// decode appends the nodes of group g, which has been checked.
+func (s *segment) decode(nodes []node, g int, code *prefixCode) []node {
+	hot, cold := s.hotGroup(g), s.coldGroup(g)
+	n := cold.nodes()
+	i, nth, bucket, codeAt := 0, 0, g*groupBuckets, n
+	for at := range groupBuckets + n {
+		if !bitAt(hot, at) {
+			bucket++
+			continue
+		}
+		fingerprint, value := uint32(hot.byteOf(i))<<24, uint16(inner)
+		if bitAt(cold, i) {
+			fingerprint |= cold.bitsOf(nth)
+			value, codeAt = code.read(cold, codeAt)
+			value++
+			nth++
+		}
+		nodes = append(nodes, newNode(uint32(bucket), fingerprint, value))
+		i++
+	}
+	return nodes
+}
+
+// errCrowded says that hashes fall together as no honest list makes them.
+var errCrowded = errors.New("snapshot: too many names fall into one place; build it with another seed")
+
+// segmentWriter lays out segments. It is kept from one to the next for its buffers.
+type segmentWriter struct {
+	codes     []uint32 // by value - 1
+	lengths   []uint8
+	out       []byte
+	hot, cold []byte
+	hotStart  []byte
+	coldStart []byte
+}
+
+// newSegmentWriter makes room for segments of so many nodes, as a node takes a
+// byte and a half in the hot part and under four in the cold part.
+func newSegmentWriter(values []value, nodes int) *segmentWriter {
+	lengths := make([]uint8, len(values))
+	for i, v := range values {
+		lengths[i] = v.length
+	}
+	code, _ := newPrefixCode(lengths) // the builder made them, or readHead refused them
+	return &segmentWriter{
+		codes: code.codes(), lengths: lengths,
+		hot: make([]byte, 0, 3*nodes/2), cold: make([]byte, 0, 4*nodes), out: make([]byte, 0, 6*nodes),
+	}
+}
+
+// layout gives the bytes of the segment that holds nodes, which are in order.
+// They are good until the next call.
+func (w *segmentWriter) layout(salt uint32, groups int, nodes []node) ([]byte, error) {
+	w.hot, w.cold, w.hotStart, w.coldStart = w.hot[:0], w.cold[:0], w.hotStart[:0], w.coldStart[:0]
+	for g := range groups {
+		n := 0
+		for n < len(nodes) && nodes[n].bucket() < (g+1)*groupBuckets {
+			n++
+		}
+		if n > groupNodes {
+			return nil, errCrowded
+		}
+		w.start()
+		w.addHot(g*groupBuckets, nodes[:n])
+		w.addCold(nodes[:n])
+		nodes = nodes[n:]
+	}
+	w.start()
+	if len(w.hot)/4 > 0xffff || len(w.cold)/4 > 0xffff {
+		return nil, errCrowded
+	}
+	table := wholeWords(len(w.hotStart))
+	w.out = binary.LittleEndian.AppendUint32(w.out[:0], salt)
+	w.out = binary.LittleEndian.AppendUint32(w.out, uint32(segmentHead+table+len(w.hot)))
+	w.out = append(fill(append(w.out, w.hotStart...)), w.hot...)
+	w.out = append(fill(append(w.out, w.coldStart...)), w.cold...)
+	return w.out, nil
+}
+
+// start notes where the next group starts.
+func (w *segmentWriter) start() {
+	w.hotStart = binary.LittleEndian.AppendUint16(w.hotStart, uint16(len(w.hot)/4))
+	w.coldStart = binary.LittleEndian.AppendUint16(w.coldStart, uint16(len(w.cold)/4))
+}
+
+func (w *segmentWriter) addHot(bucket int, nodes []node) {
+	bw := bitWriter{b: w.hot}
+	i := 0
+	for end := bucket + groupBuckets; bucket < end; bucket++ {
+		for ; i < len(nodes) && nodes[i].bucket() == bucket; i++ {
+			bw.write(1, 1)
+		}
+		bw.write(0, 1)
+	}
+	for range wholeWords(len(bw.b)+len(nodes)) - len(bw.b) - len(nodes) {
+		bw.b = append(bw.b, 0)
+	}
+	for i := len(nodes) - 1; i >= 0; i-- {
+		bw.b = append(bw.b, byte(nodes[i].fingerprint()>>24))
+	}
+	w.hot = bw.b
+}
+
+func (w *segmentWriter) addCold(nodes []node) {
+	bw := bitWriter{b: w.cold}
+	valued := 0
+	for _, n := range nodes {
+		if n.value() == inner {
+			bw.write(0, 1)
+		} else {
+			bw.write(1, 1)
+			valued++
+		}
+	}
+	for _, n := range nodes {
+		if n.value() != inner {
+			w.writeValue(&bw, n.value())
+		}
+	}
+	tail := 3*valued + 1
+	for range wholeWords(len(bw.b)+tail) - len(bw.b) - tail {
+		bw.b = append(bw.b, 0)
+	}
+	for i := len(nodes) - 1; i >= 0; i-- {
+		if n := nodes[i]; n.value() != inner {
+			bw.b = append(bw.b, byte(n.fingerprint()), byte(n.fingerprint()>>8), byte(n.fingerprint()>>16))
+		}
+	}
+	w.cold = append(bw.b, byte(len(nodes)))
+}
+
+// writeValue writes a value's code.
+func (w *segmentWriter) writeValue(bw *bitWriter, value uint16) {
+	bw.write(w.codes[value-1], int(w.lengths[value-1]))
+}
+
+// fill appends zeros to a whole word.
+func fill(b []byte) []byte {
+	for len(b)%4 != 0 {
+		b = append(b, 0)
+	}
+	return b
+}

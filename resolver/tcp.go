@@ -1,0 +1,203 @@
+package resolver
+
+import (
+	"container/list"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// connections are the open TCP connections, the one longest idle first, and how
+// many each client has. When there is one too many, the one longest idle makes
+// room: connections that somebody holds open without asking keep nobody out.
+type connections struct {
+	mu      sync.Mutex
+	idle    list.List // of *tcpConn
+	clients map[netip.Addr]int
+	ended   bool
+}
+
+// tcpConn is one client's connection (RFC 7766).
+type tcpConn struct {
+	conn   net.Conn
+	client netip.AddrPort
+	place  *list.Element
+	write  sync.Mutex    // one reply at a time
+	waits  chan struct{} // a token for each query that waits for an upstream
+}
+
+// serveTCP takes connections until the socket is closed.
+func (s *Server) serveTCP(l *net.TCPListener) error {
+	for {
+		conn, err := l.AcceptTCP()
+		if err != nil {
+			var ne net.Error
+			if errors.As(err, &ne) && ne.Timeout() || isShortage(err) {
+				time.Sleep(10 * time.Millisecond) // no descriptors left: those in use will come free
+				continue
+			}
+			return err
+		}
+		client := conn.RemoteAddr().(*net.TCPAddr).AddrPort()
+		client = netip.AddrPortFrom(client.Addr().Unmap().WithZone(""), client.Port())
+		if !s.admits(client.Addr()) {
+			s.metrics.LimitNetworks.Add(1)
+			conn.SetLinger(0)
+			conn.Close()
+			continue
+		}
+		c := &tcpConn{conn: conn, client: client, waits: make(chan struct{}, tcpPipeline)}
+		closed, ok := s.listeners.conns.add(c)
+		s.metrics.LimitConnections.Add(uint64(closed))
+		if !ok {
+			conn.Close()
+			continue
+		}
+		s.tasks.Go(func() { s.converse(c) })
+	}
+}
+
+// converse answers the queries of one connection, each as soon as its answer is
+// there, whatever the order (RFC 7766 §6.2.1.1).
+func (s *Server) converse(c *tcpConn) {
+	defer s.listeners.conns.remove(c)
+	q := &query{transport: TCP, source: c.client}
+	for {
+		// The client has so long to begin and to end a query: a byte now and
+		// then does not hold the connection.
+		c.conn.SetReadDeadline(time.Now().Add(tcpIdle))
+		var head [2]byte
+		if _, err := io.ReadFull(c.conn, head[:]); err != nil {
+			return
+		}
+		n := int(binary.BigEndian.Uint16(head[:]))
+		if n > tcpQueryMax {
+			return
+		}
+		if cap(q.packet) < n {
+			q.packet = make([]byte, n, max(n, udpReplyMax))
+		}
+		q.packet = q.packet[:n]
+		if _, err := io.ReadFull(c.conn, q.packet); err != nil {
+			return
+		}
+		s.listeners.conns.busy(c)
+		q.arrived = s.config.Now()
+		q.now = q.arrived
+		reply, wait := s.receive(q)
+		if !wait {
+			if reply == nil {
+				return // what is no query is answered by nothing
+			}
+			c.send(reply)
+			continue
+		}
+		select {
+		case c.waits <- struct{}{}:
+		default:
+			s.metrics.LimitPipeline.Add(1)
+			c.waits <- struct{}{}
+		}
+		s.wait(q, c)
+	}
+}
+
+// writeReply writes a reply that had to be waited for. It does not wait for the
+// client to take it: others wait for the same answer.
+func (c *tcpConn) writeReply(reply []byte) {
+	go func() {
+		if reply != nil {
+			c.send(reply)
+		}
+		<-c.waits
+	}()
+}
+
+// send writes one reply in one piece (RFC 7766 §8).
+func (c *tcpConn) send(reply []byte) {
+	framed := make([]byte, 0, 2+len(reply))
+	framed = binary.BigEndian.AppendUint16(framed, uint16(len(reply)))
+	framed = append(framed, reply...)
+	c.write.Lock()
+	defer c.write.Unlock()
+	c.conn.SetWriteDeadline(time.Now().Add(tcpWrite))
+	if _, err := c.conn.Write(framed); err != nil {
+		c.conn.Close() // a reply in part would make the rest unreadable
+	}
+}
+
+// add takes a connection in and closes those that have to make room for it.
+func (t *connections) add(c *tcpConn) (closed int, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.ended {
+		return 0, false
+	}
+	if t.clients == nil {
+		t.clients = map[netip.Addr]int{}
+	}
+	addr := c.client.Addr()
+	for e := t.idle.Front(); e != nil && t.clients[addr] >= tcpPerClient; {
+		next := e.Next()
+		if old := e.Value.(*tcpConn); old.client.Addr() == addr {
+			t.drop(old)
+			closed++
+		}
+		e = next
+	}
+	for t.idle.Len() >= tcpConnections {
+		t.drop(t.idle.Front().Value.(*tcpConn))
+		closed++
+	}
+	c.place = t.idle.PushBack(c)
+	t.clients[addr]++
+	return closed, true
+}
+
+// busy notes that a connection has asked something.
+func (t *connections) busy(c *tcpConn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if c.place != nil {
+		t.idle.MoveToBack(c.place)
+	}
+}
+
+func (t *connections) remove(c *tcpConn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.drop(c)
+}
+
+// drop closes a connection, once.
+func (t *connections) drop(c *tcpConn) {
+	c.conn.Close()
+	if c.place == nil {
+		return
+	}
+	t.idle.Remove(c.place)
+	c.place = nil
+	addr := c.client.Addr()
+	if t.clients[addr]--; t.clients[addr] == 0 {
+		delete(t.clients, addr)
+	}
+}
+
+func (t *connections) closeAll() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ended = true
+	for e := t.idle.Front(); e != nil; e = t.idle.Front() {
+		t.drop(e.Value.(*tcpConn))
+	}
+}
+
+func (t *connections) count() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.idle.Len()
+}

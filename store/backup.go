@@ -1,0 +1,228 @@
+package store
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+
+	"go.etcd.io/bbolt"
+)
+
+// A backup reads the same on every processor:
+//
+//	"treehouse backup 1\n"
+//	'b' name          a bucket begins
+//	'v' key value     a value, with its own checksum
+//	'e'               the bucket ends
+//	'.' CRC32C u32    the end; the checksum of all before it, big-endian
+//
+// where each of name, key and value is a uvarint length and its bytes.
+const backupMagic = "treehouse backup 1\n"
+
+// Limits of what Restore reads in one piece, so that a forged backup cannot ask
+// for all memory.
+const (
+	maxBackupKey   = 32 << 10 // bytes; bbolt's own limit
+	maxBackupValue = 1 << 20  // bytes; nothing here is larger than batchBytes
+	maxBackupDepth = 16       // buckets inside of each other
+)
+
+// ErrBackup says that what was handed to Restore is no whole backup.
+var ErrBackup = errors.New("this is no whole Treehouse backup; nothing was changed")
+
+func (f *File) backupPath() string { return f.path + ".backup" }
+
+// SaveBackup writes a backup beside the file, where Open finds it when the file
+// turns out damaged.
+func (f *File) SaveBackup() error {
+	return sentence(f.path, writeWhole(f.backupPath(), func(file *os.File) error {
+		if err := f.Backup(file); err != nil {
+			return err
+		}
+		info, err := file.Stat()
+		if err == nil {
+			f.written.Add(uint64(info.Size()))
+		}
+		return err
+	}))
+}
+
+// Backup writes everything in the file to w in a portable form.
+func (f *File) Backup(w io.Writer) error {
+	hash := crc32.New(castagnoli)
+	out := bufio.NewWriter(io.MultiWriter(w, hash))
+	err := f.View(func(tx *Tx) error {
+		out.WriteString(backupMagic)
+		return tx.tx.ForEach(func(name []byte, b *bbolt.Bucket) error { return backupBucket(out, name, b) })
+	})
+	if err != nil {
+		return err
+	}
+	out.WriteByte('.')
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	_, err = w.Write(binary.BigEndian.AppendUint32(nil, hash.Sum32()))
+	return err
+}
+
+func backupBucket(out *bufio.Writer, name []byte, b *bbolt.Bucket) error {
+	out.WriteByte('b')
+	writeBlob(out, name)
+	err := b.ForEach(func(key, value []byte) error {
+		if value == nil {
+			return backupBucket(out, key, b.Bucket(key))
+		}
+		out.WriteByte('v')
+		writeBlob(out, key)
+		return writeBlob(out, value)
+	})
+	if err != nil {
+		return err
+	}
+	return out.WriteByte('e')
+}
+
+func writeBlob(out *bufio.Writer, b []byte) error {
+	var length [binary.MaxVarintLen64]byte
+	out.Write(length[:binary.PutUvarint(length[:], uint64(len(b)))])
+	_, err := out.Write(b)
+	return err // a bufio.Writer keeps its first error
+}
+
+// Restore replaces everything in the file by a backup, all of it or nothing.
+func (f *File) Restore(r io.Reader) error {
+	release, err := f.lock(true)
+	if err != nil {
+		return sentence(f.path, err)
+	}
+	defer release()
+	return sentence(f.path, f.restore(r))
+}
+
+func (f *File) restore(r io.Reader) error {
+	return f.create(func(path string) error { return f.fill(path, r) })
+}
+
+// fill puts a backup into the new database at path.
+func (f *File) fill(path string, r io.Reader) error {
+	in := &backupReader{in: bufio.NewReader(r), hash: crc32.New(castagnoli)}
+	if magic := in.bytes(uint64(len(backupMagic))); string(magic) != backupMagic {
+		return ErrBackup
+	}
+	var at []string
+	for done := false; !done; {
+		err := f.update(path, func(tx *Tx) error {
+			for size := 0; size < batchBytes && !done; {
+				var err error
+				var n int
+				if at, n, done, err = in.step(tx, at); err != nil {
+					return err
+				}
+				size += n
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type backupReader struct {
+	in   *bufio.Reader
+	hash interface {
+		io.Writer
+		Sum32() uint32
+	}
+	err error
+}
+
+// step does what the next record of the backup says, inside the bucket at.
+func (r *backupReader) step(tx *Tx, at []string) (next []string, size int, done bool, err error) {
+	switch kind := r.bytes(1); {
+	case r.err != nil:
+	case kind[0] == 'b' && len(at) < maxBackupDepth:
+		name := r.blob(maxBackupKey)
+		if r.err == nil && len(name) > 0 {
+			next = append(at[:len(at):len(at)], string(name))
+			_, err := makeBuckets(tx, next)
+			return next, len(name), false, err
+		}
+	case kind[0] == 'v' && len(at) > 0:
+		key, value := r.blob(maxBackupKey), r.blob(maxBackupValue)
+		if r.err == nil && len(key) > 0 {
+			in, err := makeBuckets(tx, at)
+			if err == nil {
+				err = in.Put(key, value)
+			}
+			return at, len(key) + len(value), false, err
+		}
+	case kind[0] == 'e' && len(at) > 0:
+		return at[:len(at)-1], 0, false, nil
+	case kind[0] == '.' && len(at) == 0:
+		want := binary.BigEndian.AppendUint32(nil, r.hash.Sum32())
+		if got := r.bytes(4); bytes.Equal(got, want) {
+			return at, 0, true, nil
+		}
+	}
+	if r.err != nil && !errors.Is(r.err, io.EOF) && !errors.Is(r.err, io.ErrUnexpectedEOF) {
+		return at, 0, false, fmt.Errorf("%w: %w", ErrBackup, r.err)
+	}
+	return at, 0, false, ErrBackup
+}
+
+// makeBuckets is the bucket at a path, made if it is not there. Unlike
+// Bucket.make it takes the store's own names: a backup holds tables too.
+func makeBuckets(tx *Tx, at []string) (*bbolt.Bucket, error) {
+	b, err := tx.tx.CreateBucketIfNotExists([]byte(at[0]))
+	for _, name := range at[1:] {
+		if err != nil {
+			return nil, err
+		}
+		b, err = b.CreateBucketIfNotExists([]byte(name))
+	}
+	return b, err
+}
+
+func (r *backupReader) blob(limit uint64) []byte {
+	var length uint64
+	for shift := 0; ; shift += 7 {
+		b := r.bytes(1)
+		if r.err != nil || shift > 28 {
+			r.fail()
+			return nil
+		}
+		length |= uint64(b[0]&0x7f) << shift
+		if b[0] < 0x80 {
+			break
+		}
+	}
+	if length > limit {
+		r.fail()
+		return nil
+	}
+	return r.bytes(length)
+}
+
+func (r *backupReader) fail() {
+	if r.err == nil {
+		r.err = io.ErrUnexpectedEOF
+	}
+}
+
+// bytes reads n bytes, always n of them: zeros after an error.
+func (r *backupReader) bytes(n uint64) []byte {
+	out := make([]byte, n)
+	if r.err == nil {
+		_, r.err = io.ReadFull(r.in, out)
+		r.hash.Write(out)
+	}
+	return out
+}
