@@ -314,7 +314,7 @@ func TestFrontOfDnsmasq(t *testing.T) {
 		"env TREEHOUSE_UPSTREAM_ROUTES=home=127.0.0.1:54,168.192.in-addr.arpa=127.0.0.1:54,10.in-addr.arpa=127.0.0.1:54,d.f.ip6.arpa=127.0.0.1:54",
 		"logger -t treehouse -p daemon.warn With mode 'front' there is nobody else to answer: when_down 'open' has no effect.",
 	)
-	for _, part := range []string{" TREEHOUSE_DNS_LISTEN=:53 ", "fe80::/10,2001:db8:1::1/64,fd01::1/64 "} {
+	for _, part := range []string{" TREEHOUSE_DNS_LISTEN=0.0.0.0:53,[::]:53 ", "fe80::/10,2001:db8:1::1/64,fd01::1/64 "} {
 		if !strings.Contains(record, part) {
 			t.Errorf("%q is not in\n%s", part, record)
 		}
