@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/md5"
 	"fmt"
+	"slices"
 )
 
 // deb writes a package for dpkg: an ar archive of three members (deb(5)).
@@ -11,7 +12,7 @@ func deb(p *pkg) (string, []byte, error) {
 	const kib = 1024 // dpkg's unit
 	control := []file{
 		{path: "control", mode: 0o644, content: append(p.controlFile("Installed-Size"), fmt.Sprintf("Installed-Size: %d\n", (p.size()+kib-1)/kib)...)},
-		{path: "md5sums", mode: 0o644, content: md5sums(p.files)},
+		{path: "md5sums", mode: 0o644, content: md5sums(p.files, p.conffiles)},
 	}
 	if len(p.conffiles) > 0 {
 		control = append(control, file{path: "conffiles", mode: 0o644, content: lines(p.conffiles)})
@@ -39,11 +40,11 @@ func ar(members []file) ([]byte, error) {
 }
 
 // md5sums lets `dpkg --verify` tell whether a file has been changed. It is no
-// protection, and nobody takes it for one.
-func md5sums(files []file) []byte {
+// protection, and nobody takes it for one. Of conffiles dpkg keeps track itself.
+func md5sums(files []file, conffiles []string) []byte {
 	var b bytes.Buffer
 	for _, f := range files {
-		if f.target == "" {
+		if f.target == "" && !slices.Contains(conffiles, "/"+f.path) {
 			fmt.Fprintf(&b, "%x  %s\n", md5.Sum(f.content), f.path)
 		}
 	}

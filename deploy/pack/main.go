@@ -34,11 +34,15 @@ func run(args []string) error {
 	flags := flag.NewFlagSet("pack", flag.ContinueOnError)
 	format := flags.String("format", "", "ipk, apk or deb")
 	control := flags.String("control", "", "folder with control, conffiles and scripts")
-	files := flags.String("files", "", "folder whose tree is installed; several with commas")
+	files := flags.String("files", "", "folder whose tree is installed from the root on")
 	arch := flags.String("arch", "all", "architecture, as the target's package manager calls it")
 	version := flags.String("version", "", "version, such as 0.1.0")
 	out := flags.String("out", ".", "folder to write to")
-	var added []string
+	var added, trees []string
+	flags.Func("tree", "TARGET=FOLDER: one more folder; may be repeated", func(s string) error {
+		trees = append(trees, s)
+		return nil
+	})
 	flags.Func("add", "TARGET=FILE: one more file, executable if FILE is; may be repeated", func(s string) error {
 		added = append(added, s)
 		return nil
@@ -53,11 +57,16 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	for _, dir := range strings.Split(*files, ",") {
-		if dir != "" {
-			if err := p.addTree(dir); err != nil {
-				return err
-			}
+	if *files != "" {
+		trees = append(trees, "="+*files)
+	}
+	for _, s := range trees {
+		target, dir, ok := strings.Cut(s, "=")
+		if !ok {
+			return fmt.Errorf("-tree %q should be TARGET=FOLDER", s)
+		}
+		if err := p.addTree(target, dir); err != nil {
+			return err
 		}
 	}
 	for _, s := range added {

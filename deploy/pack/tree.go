@@ -96,8 +96,8 @@ func (p *pkg) list(name string) []string {
 	return out
 }
 
-// addTree adds everything below a folder.
-func (p *pkg) addTree(dir string) error {
+// addTree adds everything below a folder, below target.
+func (p *pkg) addTree(target, dir string) error {
 	return filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -106,7 +106,7 @@ func (p *pkg) addTree(dir string) error {
 		if err != nil {
 			return err
 		}
-		return p.addFile(filepath.ToSlash(relative), name)
+		return p.addFile(path.Join(target, filepath.ToSlash(relative)), name)
 	})
 }
 

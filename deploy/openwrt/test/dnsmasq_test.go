@@ -52,8 +52,20 @@ type home struct {
 	log           *bytes.Buffer // dnsmasq's
 }
 
-// newHome starts dnsmasq as OpenWrt would with a section of /etc/config/dhcp.
+// newHome is a home whose dnsmasq has the settings of a section, and asks a stub
+// that stands for us.
 func newHome(t *testing.T, section *uciSection) *home {
+	t.Helper()
+	h := newNetwork(t)
+	h.us = h.listen(h.router, "127.0.0.1:5453", fromUs)
+	h.startDnsmasq(section)
+	h.us.seen()
+	h.provider.seen()
+	return h
+}
+
+// newNetwork makes the two namespaces and the provider's resolver.
+func newNetwork(t *testing.T) *home {
 	t.Helper()
 	for _, tool := range []string{"ip", "dnsmasq"} {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -79,42 +91,61 @@ func newHome(t *testing.T, section *uciSection) *home {
 		h.run("ip -n %s addr add fd01::%d/64 dev %s nodad", end.ns, end.host, end.dev)
 		h.run("ip -n %s link set %s up", end.ns, end.dev)
 	}
-	h.us = h.listen(h.router, "127.0.0.1:5453", fromUs)
 	// Port 53 of the router is dnsmasq's, so the provider lives next door.
 	h.provider = h.listen(h.child, "192.168.1.10:53", fromProvider)
+	return h
+}
 
+// startDnsmasq starts it as OpenWrt would with a section of /etc/config/dhcp,
+// and waits until it answers.
+func (h *home) startDnsmasq(section *uciSection) {
+	t := h.t
+	t.Helper()
 	dir := t.TempDir()
 	resolv, conf := filepath.Join(dir, "resolv.conf"), filepath.Join(dir, "dnsmasq.conf")
-	text := "no-daemon\nuser=root\nno-hosts\nport=53\nresolv-file=" + resolv + "\n" + dnsmasqConf(section)
+	port := section.get("port")
+	if port == "" {
+		port = "53"
+	}
+	text := "no-daemon\nuser=root\nno-hosts\naddress=/router.lan/192.168.1.1\nport=" + port + "\nresolv-file=" + resolv + "\n" + dnsmasqConf(section)
 	if err := errors.Join(os.WriteFile(resolv, []byte("nameserver 192.168.1.10\n"), 0o644), os.WriteFile(conf, []byte(text), 0o644)); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("ip", "netns", "exec", h.router, "dnsmasq", "-C", conf, "--log-facility=-")
-	cmd.Stderr = h.log
+	h.dnsmasq = h.start(h.log, nil, "dnsmasq", "-C", conf, "--log-facility=-")
+	h.waitFor("192.168.1.1:"+port, queryFor("\x06router\x03lan\x00"))
+}
+
+// start starts a command on the router, until the test ends.
+func (h *home) start(log *bytes.Buffer, env []string, command ...string) *os.Process {
+	h.t.Helper()
+	cmd := exec.Command("ip", append([]string{"netns", "exec", h.router}, command...)...)
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Env = append(os.Environ(), env...)
 	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+		h.t.Fatal(err)
 	}
-	h.dnsmasq = cmd.Process
-	t.Cleanup(func() {
+	h.t.Cleanup(func() {
 		cmd.Process.Kill()
 		cmd.Wait()
-		if t.Failed() {
-			t.Logf("dnsmasq, with\n%s\nsays\n%s", text, h.log)
+		if h.t.Failed() {
+			h.t.Logf("%v says\n%s", command, log)
 		}
 	})
-	// It is there when it answers; what it has asked by then is forgotten.
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		_, err := h.ask("192.168.1.1:53", query())
+	return cmd.Process
+}
+
+// waitFor asks until there is an answer.
+func (h *home) waitFor(server string, question []byte) {
+	h.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		_, err := h.ask(server, question)
 		if err == nil {
-			break
+			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("dnsmasq does not answer: %v", err)
+			h.t.Fatalf("%s does not answer: %v", server, err)
 		}
 	}
-	h.us.seen()
-	h.provider.seen()
-	return h
 }
 
 // dnsmasqConf writes the options of a section as OpenWrt's dnsmasq.init does,

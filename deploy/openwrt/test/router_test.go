@@ -70,9 +70,17 @@ type router struct {
 	root string
 }
 
-// newRouter makes a router with the package's files, the stand-ins for the
-// system's, and nothing done yet.
+// newRouter makes a router with the package's files and nothing done yet.
 func newRouter(t *testing.T) *router {
+	t.Helper()
+	r := newSystem(t)
+	r.must(os.CopyFS(r.root, os.DirFS("../files")))
+	return r
+}
+
+// newSystem makes a router without our package: a shell, the stand-ins for the
+// system's functions, and its files.
+func newSystem(t *testing.T) *router {
 	t.Helper()
 	if os.Getuid() != 0 {
 		t.Skip("running scripts in a root of their own takes root")
@@ -82,11 +90,10 @@ func newRouter(t *testing.T) *router {
 		t.Skip("busybox is not installed (apt-get install busybox-static)")
 	}
 	r := &router{t, t.TempDir()}
-	for _, dir := range []string{"bin", "tmp", "proc", "usr/sbin", "tmp/resolv.conf.d"} {
+	for _, dir := range []string{"bin", "tmp", "proc", "usr/sbin", "etc/config", "tmp/resolv.conf.d"} {
 		r.must(os.MkdirAll(r.path(dir), 0o755))
 	}
 	r.must(os.CopyFS(r.root, os.DirFS("root")))
-	r.must(os.CopyFS(r.root, os.DirFS("../files")))
 	r.copy(busybox, "bin/busybox")
 	r.must(os.Symlink("busybox", r.path("bin/sh")))
 	for _, tool := range strings.Fields("sed awk cat rm mkdir chmod chown sleep tr ls grep") {
@@ -307,7 +314,7 @@ func TestFrontOfDnsmasq(t *testing.T) {
 		"env TREEHOUSE_UPSTREAM_ROUTES=home=127.0.0.1:54,168.192.in-addr.arpa=127.0.0.1:54,10.in-addr.arpa=127.0.0.1:54,d.f.ip6.arpa=127.0.0.1:54",
 		"logger -t treehouse -p daemon.warn With mode 'front' there is nobody else to answer: when_down 'open' has no effect.",
 	)
-	for _, part := range []string{" TREEHOUSE_DNS_LISTEN=:53 ", "fe80::/10,2001:db8:1::1/64,fd01::1/64 "} {
+	for _, part := range []string{" TREEHOUSE_DNS_LISTEN=0.0.0.0:53,[::]:53 ", "fe80::/10,2001:db8:1::1/64,fd01::1/64 "} {
 		if !strings.Contains(record, part) {
 			t.Errorf("%q is not in\n%s", part, record)
 		}

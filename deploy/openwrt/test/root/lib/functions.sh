@@ -31,7 +31,7 @@ uci_validate_section() {
 	done
 }
 
-add_group_and_user() { echo "user $(cat "/lib/apk/packages/$pkgname.rusers")" >> /tmp/procd; }
+add_group_and_user() { echo "user $(cat "/lib/apk/packages/${pkgname:?}.rusers")" >> /tmp/procd; }
 
 # What the package manager's scripts call, in the order that OpenWrt has.
 default_postinst() {
