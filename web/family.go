@@ -162,7 +162,10 @@ type navLink struct {
 
 // nav is the way round for who is signed in.
 func (p *page) nav() []navLink {
-	links := []navLink{{path: "/", key: "family.title"}}
+	links := []navLink{
+		{path: "/", key: "family.title"}, {path: "/requests", key: "requests.page", count: len(p.openRequests())},
+		{path: "/devices", key: "devices.title"}, {path: "/check", key: "check.title"}, {path: "/settings", key: "settings.title"},
+	}
 	for i := range links {
 		if links[i].current = "false"; links[i].path == p.path {
 			links[i].current = "page"

@@ -169,14 +169,19 @@ func (p *page) subject(subject string) string {
 
 // hours are stretches of the day in words.
 func (p *page) hours(all []household.Hours) string {
-	var parts []string
+	text := ""
 	clock := func(c household.Clock) string {
 		return p.Clock(time.Date(2000, 1, 1, int(c)/60, int(c)%60, 0, 0, time.UTC))
 	}
 	for _, h := range all {
-		parts = append(parts, p.T("hours."+string(h.Days), "from", clock(h.From), "to", clock(h.To)))
+		part := p.T("hours."+string(h.Days), "from", clock(h.From), "to", clock(h.To))
+		if text == "" {
+			text = part
+		} else {
+			text = p.T("list", "a", text, "b", part)
+		}
 	}
-	return strings.Join(parts, p.T("comma"))
+	return text
 }
 
 // ask puts a child's request before the parents. A device that is nobody's

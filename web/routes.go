@@ -46,6 +46,21 @@ func (s *Server) routes() http.Handler {
 	m.HandleFunc("POST /people/{id}/less", s.parents(s.less))
 	m.HandleFunc("POST /requests/{id}", s.parents(s.answer))
 	m.HandleFunc("POST /devices/{id}/assign", s.parents(s.assign))
+	m.HandleFunc("POST /devices/{id}/save", s.loosens(s.saveDevice))
+	m.HandleFunc("GET /people/{id}", s.seen(s.showPerson))
+	m.HandleFunc("POST /people/{id}/switch", s.loosens(s.setSwitch))
+	m.HandleFunc("POST /people/{id}/night", s.loosens(s.setNight))
+	m.HandleFunc("POST /people/{id}/name", s.loosens(s.setName))
+	m.HandleFunc("POST /people/{id}/band", s.loosens(s.setBand))
+	m.HandleFunc("POST /people/{id}/remove", s.loosens(s.removePerson))
+	m.HandleFunc("GET /requests", s.seen(s.showRequests))
+	m.HandleFunc("GET /devices", s.seen(s.showDevices))
+	m.HandleFunc("GET /settings", s.seen(s.showSettings))
+	m.HandleFunc("POST /settings/session", s.signed(s.endSession))
+	m.HandleFunc("POST /settings/passphrase", s.signed(s.changePassphrase))
+	m.HandleFunc("POST /settings/account", s.loosens(s.addAccount))
+	m.HandleFunc("POST /settings/forget", s.loosens(s.forgetAccount))
+	m.HandleFunc("POST /settings/default", s.loosens(s.setDefault))
 	m.HandleFunc("POST /setup/child", s.parents(s.setupChild))
 	m.HandleFunc("POST /setup/done", s.parents(s.setupDone))
 
@@ -79,6 +94,17 @@ func (s *Server) act(h handler) http.HandlerFunc {
 // seen serves a page to those who sign in; others are sent to do so.
 func (s *Server) seen(h handler) http.HandlerFunc {
 	return s.open(func(w http.ResponseWriter, r *http.Request, v *visitor) {
+		if !v.signedIn() {
+			s.toLogin(w, r)
+			return
+		}
+		h(w, r, v)
+	})
+}
+
+// signed serves an action about the sign-in itself, which every role has.
+func (s *Server) signed(h handler) http.HandlerFunc {
+	return s.act(func(w http.ResponseWriter, r *http.Request, v *visitor) {
 		if !v.signedIn() {
 			s.toLogin(w, r)
 			return
@@ -201,7 +227,7 @@ func (s *Server) didNotice(p *page, r *http.Request) *notice {
 		n.undo = fmt.Sprintf("/people/%d/less", id)
 	case "everyone":
 		n.undo = "/resume"
-	case "resumed", "all", "allowed", "notnow", "assigned", "asked", "ticket", "less":
+	case "resumed", "all", "allowed", "notnow", "assigned", "asked", "ticket", "less", "saved":
 	default:
 		name = ""
 	}
@@ -320,6 +346,9 @@ func (s *Server) assign(r *http.Request, _ *visitor) (done, error) {
 		d := h.Device(household.DeviceID(n))
 		if d == nil || person != 0 && h.Person(person) == nil {
 			return &sentence{key: "device.gone"}
+		}
+		if d.Person != 0 && !strings.HasSuffix(r.URL.Path, "/save") {
+			return &sentence{key: "device.taken"} // the one tap is for new devices
 		}
 		d.Person = person
 		return nil

@@ -37,6 +37,19 @@ export const looks = [
   { name: 'mine-adult', path: '/me', device: 4, signedOut: true },
   { name: 'check-child', path: '/check?site=tiktok.com', device: 2 },
   { name: 'check-parent', path: '/check?site=tiktok.com&person=2' },
+  { name: 'person-9', path: '/people/1' },
+  { name: 'person-14', path: '/people/2' },
+  { name: 'requests', path: '/requests', set: [['/ask', { words: 'please' }]] },
+  { name: 'requests-none', path: '/requests' },
+  { name: 'devices', path: '/devices', set: [['/newcomer', { hint: 'Pixel-7' }]] },
+  { name: 'settings', path: '/settings' },
+  {
+    name: 'confirm', path: '/people/1', steps: async (page, { set }) => {
+      await set('/clock', { at: '17:30' })
+      await page.locator('main .switch button').first().click()
+      await page.locator('#again').waitFor()
+    },
+  },
   { name: 'help', path: '/help', device: 3 },
 ]
 

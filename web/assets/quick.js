@@ -54,7 +54,7 @@
   const follow = async () => {
     if (busy() || document.hidden) return
     const before = count
-    try { await show(await fetch(location.pathname), false, before) } catch { }
+    try { await show(await fetch(location.href.split('?')[0], {headers: {Following: '1'}}), false, before) } catch { }
   }
   if (document.body.matches('.wide,.mine')) {
     new EventSource('/live').addEventListener('changed', follow)
