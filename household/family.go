@@ -185,7 +185,11 @@ func (f *Family) tell() {
 // Run takes changes that other processes make until ctx ends. failed is told of
 // a file that cannot be read; the household in force stays.
 func (f *Family) Run(ctx context.Context, failed func(error)) error {
-	for range f.file.Watch(ctx) {
+	changes := f.file.Watch(ctx)
+	if err := f.Reload(); err != nil { // for what came between Open and here
+		failed(err)
+	}
+	for range changes {
 		if err := f.Reload(); err != nil {
 			failed(err)
 		}
