@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/treehouse-dns/treehouse/blocklists"
 	"github.com/treehouse-dns/treehouse/blocklists/catalogue"
+	"github.com/treehouse-dns/treehouse/filter"
 	"github.com/treehouse-dns/treehouse/household"
 	"github.com/treehouse-dns/treehouse/store"
 )
@@ -61,6 +63,11 @@ func configuredSources(c *Config) ([]blocklists.Source, error) {
 		})
 	}
 	return sources, nil
+}
+
+// isService tells whether the catalogue has a service of that id.
+func isService(id string) bool {
+	return slices.ContainsFunc(catalogue.Topics(), func(t filter.Topic) bool { return t.Kind == filter.KindService && t.ID == id })
 }
 
 // person finds somebody by name, or says who there is.
