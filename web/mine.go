@@ -164,6 +164,11 @@ func (p *page) subject(subject string) string {
 	if p.Has("topic." + subject) {
 		return p.T("topic." + subject)
 	}
+	for _, t := range p.home.Topics() { // one service, by its own name
+		if t.ID == subject && t.Title != "" {
+			return t.Title
+		}
+	}
 	return subject
 }
 

@@ -21,7 +21,8 @@ type Home struct {
 	Now    func() time.Time
 	Broken error // what Change gives, for tests of failure
 
-	trie *filter.Trie
+	trie   *filter.Trie
+	topics []filter.Topic
 
 	mu      sync.Mutex
 	house   *household.Household
@@ -38,7 +39,7 @@ func New(now func() time.Time, zone *time.Location) (*Home, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Home{Now: now, trie: trie, told: map[chan<- struct{}]bool{}, blocks: map[netip.Addr]web.Blocked{}}
+	h := &Home{Now: now, trie: trie, topics: catalogue.Topics(), told: map[chan<- struct{}]bool{}, blocks: map[netip.Addr]web.Blocked{}}
 	family := household.Sample(now(), household.DefaultBands(), zone)
 	for i := range family.People {
 		family.People[i].Exceptions = nil // the real hours, so that there is something to see
@@ -147,7 +148,7 @@ func (h *Home) Block(addr netip.Addr, name string, at time.Time) {
 }
 
 // Topics are the catalogue's.
-func (h *Home) Topics() []filter.Topic { return catalogue.Topics() }
+func (h *Home) Topics() []filter.Topic { return h.topics }
 
 // Health is what Trouble said.
 func (h *Home) Health() []web.Trouble {
