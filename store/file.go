@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -195,7 +196,7 @@ func (f *File) update(path string, fn func(*Tx) error) error {
 }
 
 func (f *File) lock(alone bool) (release func(), err error) {
-	release, err = Lock(f.path+".lock", alone, f.opt.Wait)
+	release, err = Lock(context.Background(), f.path+".lock", alone, f.opt.Wait)
 	if locked := (*LockedError)(nil); errors.As(err, &locked) {
 		locked.Path = f.path
 	}
