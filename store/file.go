@@ -103,7 +103,10 @@ func (f *File) prepare() error {
 	case damage == nil:
 		return nil
 	case errors.Is(damage, fs.ErrNotExist):
-		_, err := f.startAgain()
+		fromBackup, err := f.startAgain()
+		if fromBackup {
+			f.found = &Recovery{Damage: &DamageError{Path: f.path, What: "it was missing"}, FromBackup: true}
+		}
 		return err
 	}
 	return f.recover(damage)
@@ -259,9 +262,12 @@ func (f *File) startAgain() (fromBackup bool, err error) {
 	if err == nil {
 		err = f.restore(backup)
 		backup.Close()
-		if err == nil {
-			return true, nil
-		}
+	}
+	if err == nil {
+		return true, nil
+	}
+	if !errors.Is(err, ErrBackup) && !errors.Is(err, fs.ErrNotExist) {
+		return false, err // a full disk is no reason to start without the backup
 	}
 	return false, f.create(func(string) error { return nil })
 }
