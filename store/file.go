@@ -88,7 +88,7 @@ func Open(path string, opt Options) (*File, error) {
 // prepare leaves a sound file at f.path, whatever was there before.
 func (f *File) prepare() error {
 	sound, err := f.isSound()
-	if sound || err != nil {
+	if err != nil || sound && !hasTemporary(f.path) && !hasTemporary(f.backupPath()) {
 		return err
 	}
 	release, err := f.lock(true)
@@ -97,6 +97,7 @@ func (f *File) prepare() error {
 	}
 	defer release()
 	sweepTemporary(f.path)
+	sweepTemporary(f.backupPath())
 
 	damage := checkFile(f.path) // again, now that nobody else is at it
 	switch {
@@ -140,14 +141,19 @@ func (f *File) View(fn func(*Tx) error) error {
 		return sentence(f.path, err)
 	}
 	defer release()
+	return sentence(f.path, f.view(fn))
+}
+
+// view is View for a caller that holds the lock, alone or shared.
+func (f *File) view(fn func(*Tx) error) error {
 	path, done, err := f.workingCopy()
 	if err != nil {
-		return sentence(f.path, err)
+		return err
 	}
 	defer done()
-	return sentence(f.path, f.open(path, true, func(db *bbolt.DB) error {
+	return f.open(path, true, func(db *bbolt.DB) error {
 		return db.View(func(tx *bbolt.Tx) error { return fn(&Tx{tx: tx, path: f.path}) })
-	}))
+	})
 }
 
 // Update runs fn and makes all that it changed last, or none of it if fn
