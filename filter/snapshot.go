@@ -13,6 +13,7 @@ type Snapshot struct {
 	sealed   *Trie // nil where nobody has sealed lists
 	policies []*bound
 	setRules []setKind // by SetID: what the whole set is, whoever asks
+	targets  []Name    // by TopicID: the safe host of a safe-search topic
 }
 
 // setKind is what holds for a topic set whoever asks.
@@ -25,7 +26,12 @@ type setKind struct {
 // policy with ID 0 is the default profile and has to be there; where an ID is
 // missing or unknown, a question is decided by the default profile.
 func NewSnapshot(trie, sealed *Trie, policies []Policy) *Snapshot {
-	s := &Snapshot{trie: trie, sealed: sealed, setRules: make([]setKind, trie.Sets())}
+	s := &Snapshot{trie: trie, sealed: sealed, setRules: make([]setKind, trie.Sets()), targets: make([]Name, trie.Topics())}
+	for id := range s.targets {
+		if t := trie.Topic(TopicID(id)); t.Kind == KindSafeSearch {
+			s.targets[id], _ = ParseName(t.Target) // the builder refused bad ones
+		}
+	}
 	for id := range s.setRules {
 		for _, t := range trie.Set(SetID(id)) {
 			if trie.Topic(t).Kind == KindLifeline {
@@ -34,17 +40,18 @@ func NewSnapshot(trie, sealed *Trie, policies []Policy) *Snapshot {
 			}
 		}
 	}
+	topics := newIndex(trie)
 	for _, p := range policies {
 		for int(p.ID) >= len(s.policies) {
 			s.policies = append(s.policies, nil)
 		}
-		s.policies[p.ID] = bind(p, trie)
+		s.policies[p.ID] = bind(p, trie, topics)
 	}
 	if len(s.policies) == 0 {
 		s.policies = []*bound{nil}
 	}
 	if s.policies[0] == nil {
-		s.policies[0] = bind(Policy{Person: "nobody", OnlyListed: true, Supervised: true}, trie)
+		s.policies[0] = bind(Policy{Person: "nobody", OnlyListed: true, Supervised: true}, trie, topics)
 	}
 	return s
 }
@@ -106,7 +113,7 @@ func (s *Snapshot) decide(p *bound, m *moment, name Name) Verdict {
 	if o := m.table[hit.Set]; o.rule != 0 {
 		v.Action, v.Rule, v.Topic, v.HasTopic, v.Matched = o.action, o.rule, o.topic, o.hasTopic, hit.Len
 		if o.action == Rewrite {
-			v.Target = p.targets[o.topic]
+			v.Target = s.targets[o.topic]
 		}
 	}
 	return v

@@ -2,6 +2,7 @@ package household
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -12,7 +13,6 @@ import (
 func Sample(now time.Time, bands *Bands, zone *time.Location) *Household {
 	h := New(bands, zone)
 	h.Settings.Sample = true
-	firstDay := Exception{Of: ExceptAll, From: now.Truncate(time.Minute), Until: now.Truncate(time.Minute).Add(24 * time.Hour), Name: "first evening with Treehouse"}
 	for _, member := range []struct {
 		name, device, addr string
 		age                int
@@ -25,7 +25,7 @@ func Sample(now time.Time, bands *Bands, zone *time.Location) *Household {
 		if member.age > 0 {
 			p.Born = BornAgo(member.age, now.In(h.zone))
 			p.Band = bands.ForAge(member.age).ID
-			p.Exceptions = []Exception{firstDay}
+			p.Exceptions = []Exception{firstDay(now)}
 		}
 		person, err := h.AddPerson(p)
 		if err == nil {
@@ -36,4 +36,25 @@ func Sample(now time.Time, bands *Bands, zone *time.Location) *Household {
 		}
 	}
 	return h
+}
+
+// firstDay keeps the sample family up for a day.
+func firstDay(now time.Time) Exception {
+	from := now.Truncate(time.Minute)
+	return Exception{Of: ExceptAll, From: from, Until: from.Add(24 * time.Hour), Name: "first evening with Treehouse"}
+}
+
+// BeginSample makes a household without people the sample family, and gives a
+// sample family that is there already another first day. A family of its own is
+// left as it is.
+func (h *Household) BeginSample(now time.Time) {
+	if len(h.People) == 0 {
+		*h = *Sample(now, h.bands, h.zone)
+		return
+	}
+	for i := range h.People {
+		if p := &h.People[i]; h.Settings.Sample && p.Band != Adult {
+			p.Exceptions = append(slices.DeleteFunc(p.Exceptions, func(e Exception) bool { return e.Of == ExceptAll }), firstDay(now))
+		}
+	}
 }

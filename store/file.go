@@ -38,6 +38,9 @@ type Options struct {
 	// Poll is how often Watch looks at the file where the kernel cannot tell of
 	// changes; 0 is 2 s.
 	Poll time.Duration
+	// Disposable is a file that can be made again: it is not set aside when it is
+	// damaged, because it may be large and flash is not.
+	Disposable bool
 	// Mappable tells whether the file system can map the file at path shared,
 	// by an error if it cannot; nil is to try it.
 	Mappable func(path string) error
@@ -52,6 +55,7 @@ type File struct {
 	shadow  bool // work on a copy, see shadow.go
 	written atomic.Uint64
 	found   *Recovery
+	events  func(dir string) (<-chan struct{}, func()) // folderEvents; tests go without
 }
 
 // Open finds or creates the file at path, and its folder. A damaged file is set
@@ -69,7 +73,7 @@ func Open(path string, opt Options) (*File, error) {
 	if opt.Mappable == nil {
 		opt.Mappable = mappable
 	}
-	f := &File{path: path, opt: opt}
+	f := &File{path: path, opt: opt, events: folderEvents}
 	if err := os.MkdirAll(filepath.Dir(path), folderMode); err != nil {
 		return nil, sentence(filepath.Dir(path), err)
 	}

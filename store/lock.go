@@ -19,14 +19,14 @@ const lockStep = 10 * time.Millisecond
 func Lock(path string, alone bool, wait time.Duration) (release func(), err error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, fileMode)
 	if err != nil {
-		// A lock can be taken on a file that one may only read.
-		file, err = os.Open(path)
-	}
-	if err != nil {
-		if !alone && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.EROFS)) {
+		var missing error
+		file, missing = os.Open(path) // a lock can be taken on a file that one may only read
+		switch {
+		case errors.Is(missing, fs.ErrNotExist) && errors.Is(err, syscall.EROFS) && !alone:
 			return func() {}, nil
+		case missing != nil:
+			return nil, err
 		}
-		return nil, err
 	}
 	how := syscall.LOCK_SH
 	if alone {

@@ -113,8 +113,11 @@ func UT1(category string) (topicID string, ok bool) { return source("ut1", categ
 
 // V2fly gives the topic that a file of v2fly's domain-list-community belongs to,
 // by its name ("category-porn", "tiktok"). A file with a service's own ID is
-// that service.
+// that service, unless the catalogue knows better.
 func V2fly(file string) (topicID string, ok bool) {
+	if _, wrong := source("not-v2fly", file); wrong {
+		return "", false
+	}
 	if topicID, ok = source("v2fly", file); ok {
 		return topicID, true
 	}

@@ -104,7 +104,15 @@ func loadConfig(path string, flags *pflag.FlagSet) (*Config, error) {
 	return c, errors.Join(r.mistakes...)
 }
 
-func flagName(key string) string { return strings.NewReplacer(".", "-", "_", "-").Replace(key) }
+// memoryFlag is the one flag that is not named after its whole key.
+const memoryFlag = "memory"
+
+func flagName(key string) string {
+	if key == "lists.memory" {
+		return memoryFlag
+	}
+	return strings.NewReplacer(".", "-", "_", "-").Replace(key)
+}
 func envName(key string) string {
 	return "TREEHOUSE_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
 }

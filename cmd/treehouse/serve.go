@@ -1,0 +1,236 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"os"
+	"os/exec"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/treehouse-dns/treehouse/blocklists"
+	"github.com/treehouse-dns/treehouse/filter"
+	"github.com/treehouse-dns/treehouse/household"
+	"github.com/treehouse-dns/treehouse/resolver"
+)
+
+func (a *app) serveCommand() *cobra.Command {
+	var sample bool
+	c := &cobra.Command{
+		Use: "serve", Short: "Answer names until told to stop", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			config, err := a.config()
+			if err != nil {
+				return err
+			}
+			d, err := a.newDaemon(config, sample)
+			if err != nil {
+				return err
+			}
+			return d.run(cmd.Context())
+		},
+	}
+	c.Flags().BoolVar(&sample, "sample", false, "begin with a sample family, if nobody lives here yet")
+	return c
+}
+
+// daemon is a running Treehouse: the lists, the family, and the server that
+// answers by both.
+type daemon struct {
+	app     *app
+	config  *Config
+	log     *slog.Logger
+	family  *household.Family
+	library *blocklists.Library
+	live    filter.Live
+	server  *resolver.Server
+}
+
+// newDaemon puts the house together. When it returns, the filter is loaded and
+// the sockets are open, in this order.
+func (a *app) newDaemon(c *Config, sample bool) (*daemon, error) {
+	d := &daemon{app: a, config: c, log: slog.New(slog.NewTextHandler(a.errs, &slog.HandlerOptions{Level: c.Log.Level}))}
+	var err error
+	if d.family, err = a.openFamily(c); err != nil {
+		return nil, err
+	}
+	if sample {
+		if err := d.family.Change(func(h *household.Household) error { h.BeginSample(a.now()); return nil }); err != nil {
+			return nil, err
+		}
+	}
+	if d.library, err = a.openLibrary(c); err != nil {
+		return nil, err
+	}
+	if err := d.takeLists(); err != nil {
+		return nil, err
+	}
+	config, err := d.resolverConfig()
+	if err != nil {
+		return nil, err
+	}
+	if d.server, err = resolver.New(config); err != nil {
+		return nil, err
+	}
+	if err := d.server.Listen(); err != nil {
+		return nil, err
+	}
+	for _, addr := range d.server.Addrs() {
+		d.log.Info("answering", "address", addr)
+	}
+	if sample {
+		d.sayWhatToTry(a.out)
+	}
+	return d, nil
+}
+
+// run works until ctx ends or something that cannot go on breaks.
+func (d *daemon) run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return d.server.Run(ctx) })
+	g.Go(func() error {
+		return d.family.Run(ctx, func(err error) { d.log.Error("the family's rules could not be read; the last ones stay", "err", err) })
+	})
+	g.Go(func() error { return d.keepCurrent(ctx) })
+	g.Go(func() error { return d.updateLists(ctx) })
+	err := g.Wait()
+	if ctx.Err() != nil {
+		d.log.Info("stopped")
+		return nil
+	}
+	return err
+}
+
+// keepCurrent is the one writer of the snapshot in force: it makes another when
+// the family or the lists have changed, in this process or another.
+func (d *daemon) keepCurrent(ctx context.Context) error {
+	family := make(chan struct{}, 1)
+	defer d.family.Notify(family)()
+	lists := d.library.Watch(ctx)
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-family:
+			d.bind(d.live.Load().Trie())
+		case <-lists:
+			if err := d.takeLists(); err != nil {
+				d.log.Error("the new lists could not be read; the last ones stay", "err", err)
+			}
+		}
+	}
+}
+
+// takeLists puts the stored lists in force.
+func (d *daemon) takeLists() error {
+	trie, err := d.library.Snapshot()
+	if trie == nil {
+		return err
+	}
+	if err != nil { // the catalogue filters until the lists are made again
+		d.log.Error("only the built-in catalogue is in force", "err", err)
+	}
+	d.bind(trie)
+	d.log.Info("lists in force", "names", trie.Names(), "bytes", trie.Size())
+	debug.FreeOSMemory() // the lists that were in force until now, megabytes at once
+	return nil
+}
+
+// bind puts the family's rules and the lists in force together.
+func (d *daemon) bind(trie *filter.Trie) {
+	d.live.Store(filter.NewSnapshot(trie, nil, d.family.Household().Policies()))
+}
+
+// updateLists asks the sources for news, each time in a process of its own:
+// what an update needs of memory ends with it.
+func (d *daemon) updateLists(ctx context.Context) error {
+	every := d.config.Lists.UpdateEvery
+	if every == 0 || len(d.config.Lists.Sources) == 0 {
+		return nil
+	}
+	for wait := time.Minute; ; wait = every { // the first soon after start: the network may not be up yet
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(wait):
+		}
+		args := []string{"lists", "update", "--storage-dir", d.config.Storage.Dir}
+		if d.app.configFile != "" {
+			args = append(args, "--config", d.app.configFile)
+		}
+		self, err := os.Executable()
+		if err != nil {
+			return err
+		}
+		if out, err := exec.CommandContext(ctx, self, args...).CombinedOutput(); err != nil && ctx.Err() == nil {
+			d.log.Warn("the lists could not be updated; the last ones stay", "err", err, "output", string(out))
+		}
+	}
+}
+
+func (d *daemon) resolverConfig() (resolver.Config, error) {
+	c := d.config
+	out := resolver.Config{
+		Listen:       c.DNS.Listen,
+		Strategy:     map[string]resolver.Strategy{"in-order": resolver.InOrder, "fastest": resolver.Fastest, "parallel": resolver.Parallel}[c.Upstream.Strategy],
+		CacheBytes:   int(c.Cache.Size),
+		BlockMode:    map[string]resolver.BlockMode{"zero": resolver.BlockNull, "nxdomain": resolver.BlockNXDOMAIN, "refused": resolver.BlockRefused}[c.DNS.Blocked],
+		BlockTTL:     uint32(c.DNS.BlockedTTL / time.Second),
+		Networks:     c.DNS.Networks,
+		OwnAddresses: c.DNS.OwnAddresses,
+		Filter:       &d.live,
+		Clients:      d.family,
+		Logger:       d.log,
+		Now:          d.app.now,
+	}
+	for _, server := range c.Upstream.Servers {
+		if slices.Contains(c.DNS.Listen, server) { // this machine asks us, and we would ask ourselves
+			continue
+		}
+		out.Upstreams = append(out.Upstreams, resolver.Upstream{Addr: server})
+	}
+	if len(out.Upstreams) == 0 {
+		d.log.Warn("there is no upstream to ask; only blocked and own names are answered", "remedy", "set upstream.servers")
+	}
+	for _, s := range c.DNS.OwnNames {
+		name, err := filter.ParseName(s)
+		if err != nil {
+			return out, &ConfigError{"dns.own_names", s + ": " + err.Error()}
+		}
+		out.OwnNames = append(out.OwnNames, name)
+	}
+	for _, r := range c.Upstream.Routes {
+		domain, err := filter.ParseName(r.Domain)
+		if err != nil {
+			return out, &ConfigError{"upstream.routes", r.Domain + ": " + err.Error()}
+		}
+		out.Routes = append(out.Routes, resolver.Route{
+			Domains: []filter.Name{domain}, Upstreams: []resolver.Upstream{{Addr: r.Server}}, Private: true,
+		})
+	}
+	return out, nil
+}
+
+// sayWhatToTry shows a newcomer that one name has several answers.
+func (d *daemon) sayWhatToTry(w io.Writer) {
+	addr := d.server.Addrs()[0]
+	if addr.Addr().IsUnspecified() {
+		addr = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), addr.Port())
+	}
+	fmt.Fprintf(w, `
+Treehouse answers on %[1]s. A sample family lives here: Ana (9) on 127.0.0.2,
+Ben (14) on 127.0.0.3 and Maria, their mother, on 127.0.0.4. Try in another terminal:
+
+  dig @%[2]s -p %[3]d -b 127.0.0.2 tiktok.com     # Ana: 0.0.0.0, filtered
+  dig @%[2]s -p %[3]d -b 127.0.0.3 tiktok.com     # Ben: the upstream's answer
+  ./treehouse explain tiktok.com --person Ana --at "Sat 21:30" --storage-dir %[4]s
+
+`, addr, addr.Addr(), addr.Port(), d.config.Storage.Dir)
+}

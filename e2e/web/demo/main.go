@@ -1,0 +1,176 @@
+// Command demo serves the pages over a family in memory, for a browser to be
+// driven against. Each loopback address stands for a device: who opens
+// http://127.0.0.2:PORT is Ana's tablet.
+//
+// It prints one line of JSON: the port of the pages, and of the switchboard with
+// which a test sets the scene.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"os/signal"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/treehouse-dns/treehouse/e2e/web/sample"
+	"github.com/treehouse-dns/treehouse/filter"
+	"github.com/treehouse-dns/treehouse/household"
+	"github.com/treehouse-dns/treehouse/web"
+)
+
+// passphrase is the parent's in every scene.
+const passphrase = "a warm quiet house"
+
+// scene is one state of everything, replaced as a whole.
+type scene struct {
+	home   *sample.Home
+	server *web.Server
+	now    atomic.Int64 // Unix seconds
+}
+
+func main() {
+	log.SetFlags(0)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(ctx context.Context) error {
+	var now atomic.Pointer[scene]
+	s, err := newScene(true)
+	if err != nil {
+		return err
+	}
+	now.Store(s)
+	pages, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	port := pages.Addr().(*net.TCPAddr).Port
+	serve := func(l net.Listener) {
+		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { now.Load().server.ServeHTTP(w, r) })}
+		log.Print(server.Serve(devices{l}))
+	}
+	go serve(pages)
+	for _, host := range []string{"127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.9"} {
+		l, err := net.Listen("tcp", fmt.Sprintf("%s:%d", host, port))
+		if err != nil {
+			return err
+		}
+		go serve(l)
+	}
+	board, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	go func() {
+		log.Print(http.Serve(board, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if err := set(&now, r); err != nil {
+				http.Error(w, err.Error(), http.StatusBadRequest)
+				return
+			}
+			fmt.Fprint(w, now.Load().server.ClaimCode())
+		})))
+	}()
+	_ = json.NewEncoder(os.Stdout).Encode(map[string]any{"port": port, "board": board.Addr().(*net.TCPAddr).Port, "passphrase": passphrase})
+	<-ctx.Done()
+	return nil
+}
+
+// devices makes a connection to an address look as if it came from there: the
+// kernel would choose 127.0.0.1 for all of them.
+type devices struct{ net.Listener }
+
+func (d devices) Accept() (net.Conn, error) {
+	c, err := d.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return device{c}, nil
+}
+
+type device struct{ net.Conn }
+
+func (d device) RemoteAddr() net.Addr { return d.LocalAddr() }
+
+// newScene is Monday, 23 November 2026, half past four in London.
+func newScene(claimed bool) (*scene, error) {
+	zone, err := time.LoadLocation("Europe/London")
+	if err != nil {
+		return nil, err
+	}
+	s := &scene{}
+	s.now.Store(time.Date(2026, 11, 23, 16, 30, 0, 0, zone).Unix())
+	clock := func() time.Time { return time.Unix(s.now.Load(), 0) }
+	if s.home, err = sample.New(clock, zone); err != nil {
+		return nil, err
+	}
+	vault := &sample.Vault{}
+	if claimed {
+		if err := web.Claim(vault, "Parent", passphrase); err != nil {
+			return nil, err
+		}
+	}
+	s.server, err = web.New(web.Options{Home: s.home, Vault: vault, Country: "GB", Now: clock})
+	return s, err
+}
+
+// set changes the scene: /reset?claimed=no, /empty, /clock?at=21:05,
+// /block?addr=127.0.0.2&name=tiktok.com, /trouble?of=offline, /ask, /newcomer.
+func set(now *atomic.Pointer[scene], r *http.Request) error {
+	s, q := now.Load(), r.URL.Query()
+	clock := func() time.Time { return time.Unix(s.now.Load(), 0) }
+	switch r.URL.Path {
+	case "/reset":
+		next, err := newScene(q.Get("claimed") != "no")
+		if err == nil {
+			now.Store(next)
+		}
+		return err
+	case "/empty":
+		s.home.Empty()
+	case "/clock":
+		at, err := time.Parse("15:04", q.Get("at"))
+		if err != nil {
+			return err
+		}
+		t := clock().In(s.home.Household().Zone())
+		s.now.Store(time.Date(t.Year(), t.Month(), t.Day(), at.Hour(), at.Minute(), 0, 0, t.Location()).Unix())
+	case "/block":
+		addr, err := netip.ParseAddr(q.Get("addr"))
+		if err != nil {
+			return err
+		}
+		s.home.Block(addr, q.Get("name"), clock())
+	case "/trouble":
+		var all []web.Trouble
+		for t := range strings.SplitSeq(q.Get("of"), ",") {
+			all = append(all, web.Trouble(t))
+		}
+		s.home.Trouble(all...)
+	case "/ask":
+		return s.home.Change(func(h *household.Household) error {
+			_, err := h.Ask(household.Request{Person: filter.PolicyID(1), Site: "www.tiktok.com", Words: q.Get("words")}, clock().Add(-7*time.Minute))
+			return err
+		})
+	case "/newcomer":
+		return s.home.Change(func(h *household.Household) error {
+			_, err := h.AddDevice(household.Device{Hint: q.Get("hint"), Name: q.Get("hint"), MACs: []household.MAC{{2, 0, 0, 0, 0, byte(len(h.Devices))}}, Addrs: []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, byte(10 + len(h.Devices))})}})
+			return err
+		})
+	case "/nothing":
+	default:
+		return fmt.Errorf("the switchboard has no %s", r.URL.Path)
+	}
+	return nil
+}

@@ -1,0 +1,224 @@
+package web
+
+import (
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/base32"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/treehouse-dns/treehouse/household"
+)
+
+// Role is what somebody who signs in may do.
+type Role string
+
+// The roles.
+const (
+	RoleParent Role = "parent" // everything
+	RoleSecond Role = "second" // everything but accounts, tokens and erasing
+	RoleViewer Role = "viewer" // looks, and changes nothing
+)
+
+// Limits of what the vault keeps; a bbolt value of a few KiB.
+const (
+	maxAccounts = 8
+	maxSessions = 32 // the one used least lately is signed out
+	maxTokens   = 16
+)
+
+// account is somebody who signs in.
+type account struct {
+	Name string `json:"name"`
+	Role Role   `json:"role"`
+	Hash string `json:"hash"` // PHC string
+}
+
+// vaulted is what the Vault keeps.
+type vaulted struct {
+	Key      []byte     `json:"key"` // for tokens in forms and cookies of known browsers
+	Claim    string     `json:"claim,omitempty"`
+	Accounts []account  `json:"accounts,omitempty"`
+	Sessions []session  `json:"sessions,omitempty"`
+	Tokens   []apiToken `json:"tokens,omitempty"`
+	Ready    bool       `json:"ready,omitempty"` // set-up was finished
+}
+
+// accounts guards what the vault keeps. Reading is by value.
+type accounts struct {
+	vault Vault
+	now   func() time.Time
+
+	mu sync.Mutex
+	v  vaulted
+}
+
+func openAccounts(vault Vault, now func() time.Time) (*accounts, error) {
+	a := &accounts{vault: vault, now: now}
+	raw, err := vault.Load()
+	if err != nil {
+		return nil, fmt.Errorf("reading the accounts: %w", err)
+	}
+	if raw != nil {
+		if err := json.Unmarshal(raw, &a.v); err != nil {
+			return nil, fmt.Errorf("reading the accounts: %w; take the damaged value away and claim the house again", err)
+		}
+	}
+	if len(a.v.Key) == 0 {
+		a.v.Key = make([]byte, 32)
+		rand.Read(a.v.Key)
+		a.v.Claim = newClaim()
+		if err := a.save(); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+// save writes the value; the caller holds mu or is alone.
+func (a *accounts) save() error {
+	raw, err := json.Marshal(a.v)
+	if err == nil {
+		err = a.vault.Save(raw)
+	}
+	if err != nil {
+		return fmt.Errorf("saving the accounts: %w", err)
+	}
+	return nil
+}
+
+// change alters the value and saves it; with an error it is as before.
+func (a *accounts) change(f func(*vaulted) error) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	raw, err := json.Marshal(a.v)
+	if err != nil {
+		return err
+	}
+	if err = f(&a.v); err == nil {
+		err = a.save()
+	}
+	if err != nil {
+		a.v = vaulted{}
+		return errors.Join(err, json.Unmarshal(raw, &a.v))
+	}
+	return nil
+}
+
+// newClaim is a code of 40 random bits in two groups, "K7QF-2MZA": what is
+// printed at start-up and shows that whoever sets up can see the router.
+func newClaim() string {
+	raw := make([]byte, 5)
+	rand.Read(raw)
+	s := base32.StdEncoding.EncodeToString(raw)
+	return s[:4] + "-" + s[4:]
+}
+
+// plainClaim is a claim code without what people add or leave out.
+func plainClaim(s string) string {
+	return strings.NewReplacer("-", "", " ", "", "0", "O", "1", "I", "8", "B").Replace(strings.ToUpper(s))
+}
+
+// claimed tells whether a parent has a passphrase already.
+func (a *accounts) claimed() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.v.Accounts) > 0
+}
+
+func (a *accounts) claimCode() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.v.Claim
+}
+
+func (a *accounts) claimIs(typed string) bool {
+	return subtle.ConstantTimeCompare([]byte(plainClaim(typed)), []byte(plainClaim(a.claimCode()))) == 1
+}
+
+// ready tells whether set-up has been gone through to its end.
+func (a *accounts) ready() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.v.Ready
+}
+
+func (a *accounts) names() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var names []string
+	for _, c := range a.v.Accounts {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
+func (a *accounts) find(name string) (account, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if name == "" && len(a.v.Accounts) == 1 {
+		return a.v.Accounts[0], true
+	}
+	for _, c := range a.v.Accounts {
+		if c.Name == name {
+			return c, true
+		}
+	}
+	return account{}, false
+}
+
+func (a *accounts) key() []byte {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.v.Key
+}
+
+// add adds an account, or gives one that is there a new hash and role, which
+// signs it out everywhere.
+func (a *accounts) add(name string, role Role, hash string) error {
+	name = household.CleanName(name)
+	if name == "" {
+		return errors.New("somebody who signs in needs a name")
+	}
+	return a.change(func(v *vaulted) error {
+		v.Claim = ""
+		for i := range v.Accounts {
+			if v.Accounts[i].Name == name {
+				v.Accounts[i].Role, v.Accounts[i].Hash = role, hash
+				v.signOut(func(s session) bool { return s.Account == name })
+				return nil
+			}
+		}
+		if len(v.Accounts) >= maxAccounts {
+			return fmt.Errorf("at most %d people sign in; remove one first", maxAccounts)
+		}
+		v.Accounts = append(v.Accounts, account{name, role, hash})
+		return nil
+	})
+}
+
+// Claim gives a new house its first account without the claim code, for whoever
+// already owns the router: the command line, or a package that asks for a
+// passphrase. In a house that has accounts it gives the named one a new
+// passphrase and signs it out everywhere. The server must be started after it.
+func Claim(vault Vault, name, passphrase string) error {
+	if err := checkPassphrase(passphrase); err != nil {
+		return fmt.Errorf("%q: at least %d characters, and none of the %d most common", err, minPassphrase, 3000)
+	}
+	a, err := openAccounts(vault, time.Now)
+	if err != nil {
+		return err
+	}
+	hash, err := newHasher(time.Now).hash(passphrase)
+	if err != nil {
+		return err
+	}
+	if err := a.add(name, RoleParent, hash); err != nil {
+		return err
+	}
+	return a.change(func(v *vaulted) error { v.Ready = true; return nil })
+}

@@ -1,0 +1,63 @@
+// Saves the reload: sends forms and follows changes without leaving the page.
+// Without it every form and every page works the same, one reload later.
+(() => {
+  const main = () => document.getElementById('main')
+  const busy = () => {
+    const a = document.activeElement
+    return a && main().contains(a) && /^(INPUT|SELECT|TEXTAREA)$/.test(a.tagName)
+  }
+  let count = 0 // of pages shown: one asked for before is not put over them
+
+  // show puts the page that came back in place of this one: focus, and what was
+  // folded open, stay where they were.
+  const show = async (answer, said, before) => {
+    const text = await answer.text()
+    if (!said && before !== count) return
+    count++
+    const page = new DOMParser().parseFromString(text, 'text/html')
+    const next = page.getElementById('main')
+    if (!next) return location.reload()
+    const focus = document.activeElement && main().contains(document.activeElement) && document.activeElement.id
+    if (!said) {
+      for (const d of main().querySelectorAll('details[open][id]')) {
+        const twin = next.querySelector('#' + CSS.escape(d.id))
+        if (twin) twin.open = true
+      }
+    }
+    // The line that says what happened stays the same element, so that a screen
+    // reader notices when its words change.
+    const line = document.getElementById('said'), words = next.querySelector('#said')
+    if (said) line.replaceChildren(...words.childNodes)
+    words.remove()
+    for (const e of [...main().children]) if (e !== line) e.remove()
+    main().append(...next.childNodes)
+    document.title = page.title
+    document.body.className = page.body.className
+    const nav = document.querySelector('nav'), other = page.querySelector('nav')
+    if (nav && other) nav.replaceWith(other)
+    if (focus) (document.getElementById(focus) || main()).focus({preventScroll: true})
+  }
+
+  document.addEventListener('submit', async e => {
+    const form = e.target
+    if (form.method !== 'post' || !main().contains(form)) return
+    const body = new URLSearchParams(new FormData(form, e.submitter))
+    e.preventDefault()
+    try {
+      const answer = await fetch(form.action, {method: 'POST', body, redirect: 'follow'})
+      const at = new URL(answer.url)
+      if (answer.redirected && at.pathname !== location.pathname) return location.assign(at)
+      await show(answer, true)
+    } catch { location.reload() }
+  })
+
+  const follow = async () => {
+    if (busy() || document.hidden) return
+    const before = count
+    try { await show(await fetch(location.href.split('?')[0], {headers: {Following: '1'}}), false, before) } catch { }
+  }
+  if (document.body.matches('.wide,.mine')) {
+    new EventSource('/live').addEventListener('changed', follow)
+    document.addEventListener('visibilitychange', follow)
+  }
+})()

@@ -1,0 +1,209 @@
+package web
+
+import (
+	"crypto/hmac"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+
+	"github.com/treehouse-dns/treehouse/filter"
+)
+
+const (
+	// maxForm is the largest form: a passphrase and a few names, in bytes.
+	maxForm = 16 << 10
+	// maxAtOnce requests are worked on at once; a page takes about a
+	// millisecond on a router and 64 KiB.
+	maxAtOnce = 16
+	// maxConns and maxConnsEach bound open connections, in all and per address:
+	// a browser opens six and one for live pages.
+	maxConns     = 96
+	maxConnsEach = 12
+
+	// contentPolicy allows our own files and nothing else: no inline script or
+	// style, no frame around us, no form that sends elsewhere.
+	contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+		"manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+// guard is what every request passes first.
+func (s *Server) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", contentPolicy)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		// no-referrer would make browsers send "Origin: null" with our own forms.
+		h.Set("Referrer-Policy", "same-origin")
+		h.Set("Cache-Control", "no-store")
+		if !s.isOurHost(r) {
+			// A name that is pointed at us (rebinding), or a blocked site on a
+			// network that sends those here: never a page with anything of the
+			// family on it.
+			if s.lanPage && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+				s.blockedElsewhere(w, r)
+				return
+			}
+			http.Error(w, "This name is not one of this house.", http.StatusMisdirectedRequest)
+			return
+		}
+		if r.URL.Path != "/live" && r.URL.Path != "/api/v1/events" { // these stay open
+			select {
+			case s.slots <- struct{}{}:
+				defer func() { <-s.slots }()
+			case <-r.Context().Done():
+				return
+			}
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// isOurHost tells whether the Host is one we answer to: a configured name, to
+// the letter, or the very address the connection came to, which no foreign
+// name can stand for.
+func (s *Server) isOurHost(r *http.Request) bool {
+	host := r.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	if s.hosts[host] {
+		return true
+	}
+	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	if err != nil {
+		return false
+	}
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if !ok {
+		return false
+	}
+	at, err := netip.ParseAddrPort(local.String())
+	return err == nil && at.Addr().Unmap().WithZone("") == addr.Unmap().WithZone("")
+}
+
+// remoteAddr is the address a request came from.
+func remoteAddr(r *http.Request) netip.Addr {
+	at, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return at.Addr().Unmap().WithZone("")
+}
+
+// visitor is who a request comes from.
+type visitor struct {
+	addr    netip.Addr
+	device  uint32
+	person  filter.PolicyID // whose device it is, signed in or not; 0: nobody's
+	account account         // zero: not signed in
+	session session
+}
+
+func (v *visitor) signedIn() bool { return v.account.Role != "" }
+func (v *visitor) may(role Role) bool {
+	switch v.account.Role {
+	case RoleParent:
+		return true
+	case RoleSecond:
+		return role != RoleParent
+	case RoleViewer:
+		return role == RoleViewer
+	}
+	return false
+}
+
+// visitor finds out who asks.
+func (s *Server) visitor(r *http.Request) *visitor {
+	v := &visitor{addr: remoteAddr(r)}
+	device, person := s.home.Whose(v.addr)
+	v.device, v.person = uint32(device), person
+	if c, err := r.Cookie(sessionCookie); err == nil {
+		// A page that follows changes by itself is no sign of the parent.
+		v.session, v.account, _ = s.accounts.visit(c.Value, r.URL.Path != "/live" && r.Header.Get("Following") == "")
+	}
+	return v
+}
+
+// formToken is the hidden field that shows a form is one of our pages', made
+// for this visitor.
+func (s *Server) formToken(v *visitor) string {
+	if v.signedIn() {
+		return s.accounts.mac("form", v.session.ID)
+	}
+	return s.accounts.mac("guest", v.addr.String())
+}
+
+// isOwnForm tells whether a POST comes from a page of ours: the browser says so
+// (Origin, and Sec-Fetch-Site where it is sent), and the form knows the token.
+func (s *Server) isOwnForm(r *http.Request, v *visitor) bool {
+	origin, err := url.Parse(r.Header.Get("Origin"))
+	if err != nil || origin.Host == "" || !strings.EqualFold(origin.Host, r.Host) {
+		return false
+	}
+	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" {
+		return false
+	}
+	return hmac.Equal([]byte(r.PostFormValue("_token")), []byte(s.formToken(v)))
+}
+
+// limitListener bounds the connections that are open at once, so that one
+// device cannot take all of them.
+type limitListener struct {
+	net.Listener
+	mu   sync.Mutex
+	open int
+	each map[netip.Addr]int
+}
+
+func newLimitListener(l net.Listener) *limitListener {
+	return &limitListener{Listener: l, each: map[netip.Addr]int{}}
+}
+
+// Accept waits for a connection that is within the limits; others are closed.
+func (l *limitListener) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		at, _ := netip.ParseAddrPort(c.RemoteAddr().String())
+		addr := at.Addr().Unmap()
+		l.mu.Lock()
+		ok := l.open < maxConns && l.each[addr] < maxConnsEach
+		if ok {
+			l.open++
+			l.each[addr]++
+		}
+		l.mu.Unlock()
+		if !ok {
+			c.Close()
+			continue
+		}
+		return &limitedConn{Conn: c, done: sync.OnceFunc(func() {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.open--
+			if l.each[addr]--; l.each[addr] == 0 {
+				delete(l.each, addr)
+			}
+		})}, nil
+	}
+}
+
+type limitedConn struct {
+	net.Conn
+	done func()
+}
+
+func (c *limitedConn) Close() error {
+	c.done()
+	return c.Conn.Close()
+}

@@ -1,0 +1,66 @@
+package web
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/treehouse-dns/treehouse/filter"
+	"github.com/treehouse-dns/treehouse/household"
+)
+
+// Home is the family as the pages need it. Any number of goroutines call it at
+// once. household.Family has the first three methods; the rest is for
+// cmd/treehouse to add.
+type Home interface {
+	// Household is the one in force. It is read-only.
+	Household() *household.Household
+	// Change alters a copy and puts it in force; with an error nothing changes.
+	Change(change func(*household.Household) error) error
+	// Notify puts an empty struct into c at every change, without waiting, until
+	// the returned function is called.
+	Notify(c chan<- struct{}) (stop func())
+	// Whose tells whose device is at an address: the device, 0 if nobody has
+	// seen it, and its person, 0 if nobody has assigned it.
+	Whose(addr netip.Addr) (household.DeviceID, filter.PolicyID)
+	// Decide judges a name as the resolver would. The topic is the one that
+	// decided, zero where none did.
+	Decide(person filter.PolicyID, name filter.Name, at time.Time) (filter.Verdict, filter.Topic)
+	// LastBlock is the last name that was blocked for the device at an address,
+	// if that was at most BlockMemory ago.
+	LastBlock(addr netip.Addr) (Blocked, bool)
+	// Topics are the services, groups and categories of the lists in force.
+	Topics() []filter.Topic
+	// Health is what a parent should know about how things run.
+	Health() []Trouble
+}
+
+// BlockMemory is how long a block is remembered for the device it happened on:
+// long enough to open the page that explains it, too short to be a history.
+const BlockMemory = 5 * time.Minute
+
+// Blocked is one block.
+type Blocked struct {
+	Name filter.Name
+	At   time.Time
+}
+
+// Trouble is one thing a parent should know about.
+type Trouble string
+
+// The troubles that have words.
+const (
+	TroubleOffline  Trouble = "offline"  // no upstream answers
+	TroubleStarter  Trouble = "starter"  // only the lists that came with the program
+	TroubleOldLists Trouble = "oldlists" // the lists have not been renewed for a while
+	TroubleStorage  Trouble = "storage"  // what is changed now would be lost on a restart
+	TroubleRestored Trouble = "restored" // the family was read from a backup
+	TroubleClock    Trouble = "clock"    // the clock is not set, stricter hours hold
+)
+
+// Vault keeps one small value for the pages: accounts, sessions and tokens,
+// none of them in clear. It is written at sign-in and sign-out, not per page.
+type Vault interface {
+	// Load gives what was saved last; nil if nothing was.
+	Load() ([]byte, error)
+	Save(value []byte) error
+}

@@ -1,0 +1,103 @@
+package web
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/a-h/templ"
+
+	"github.com/treehouse-dns/treehouse/household"
+)
+
+// page is what every page knows: who reads it, in which words, and what it may
+// offer. It lives for one request.
+type page struct {
+	*words
+	who     *visitor
+	token   string
+	path    string
+	title   string
+	brand   *Brand
+	now     time.Time // in the house's zone
+	house   *household.Household
+	tongues []tongue
+	assets  *assets
+	claimed bool
+	notice  *notice
+	trouble []Trouble
+}
+
+// notice is what just happened, with a way back where there is one.
+type notice struct {
+	text string
+	undo string // where a form that takes it back sends, empty: no way back
+	wait bool   // nothing happened, and this is why
+}
+
+// Brand is what an ISP may put on the pages. The words and the helplines are
+// the same under every brand.
+type Brand struct {
+	Name    string // "Treehouse" if empty
+	Hue     int    // of the one colour, 0 to 359 degrees; its lightness is ours, so contrast holds
+	Support string // a telephone number, an address or a site of who helps
+}
+
+func (s *Server) page(r *http.Request, v *visitor, title string) *page {
+	h := s.home.Household()
+	p := &page{
+		words: s.dictionary.choose(r), who: v, token: s.formToken(v), path: r.URL.Path, brand: &s.brand,
+		now: s.now().In(h.Zone()), house: h, tongues: s.dictionary.tongues, assets: s.assets, claimed: s.accounts.claimed(),
+	}
+	p.title = p.T(title)
+	return p
+}
+
+// show writes a page: as a whole, so that an error halfway is an error page and
+// not half of one.
+func (s *Server) show(w http.ResponseWriter, r *http.Request, status int, c templ.Component) {
+	buf := s.buffers.Get().(*bytes.Buffer)
+	buf.Reset()
+	defer func() {
+		if buf.Cap() <= 64<<10 {
+			s.buffers.Put(buf)
+		}
+	}()
+	if err := c.Render(context.WithoutCancel(r.Context()), buf); err != nil {
+		s.log.Error("a page could not be written", "path", r.URL.Path, "error", err)
+		http.Error(w, "This page could not be written.", http.StatusInternalServerError)
+		return
+	}
+	s.send(w, r, status, "text/html; charset=utf-8", buf.Bytes())
+}
+
+// send writes an answer, compressed where the client takes that.
+func (s *Server) send(w http.ResponseWriter, r *http.Request, status int, kind string, body []byte) {
+	h := w.Header()
+	h.Set("Content-Type", kind)
+	h.Set("Vary", "Accept-Encoding, Accept-Language, Cookie")
+	if len(body) > 1400 && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		// One at a time: a compressor takes 800 KiB.
+		s.zip.Lock()
+		defer s.zip.Unlock()
+		out := s.buffers.Get().(*bytes.Buffer)
+		out.Reset()
+		defer s.buffers.Put(out)
+		z := s.zipper.Get().(*gzip.Writer)
+		defer s.zipper.Put(z)
+		z.Reset(out)
+		_, _ = z.Write(body) // into memory
+		_ = z.Close()
+		h.Set("Content-Encoding", "gzip")
+		body = out.Bytes()
+	}
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(body) // the client may be gone
+	}
+}
