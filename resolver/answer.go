@@ -25,7 +25,7 @@ func (s *Server) answer(q *query, v *filter.Verdict) response {
 	case filter.Rewrite:
 		return s.rewritten(q, v)
 	}
-	if r, ok := s.special(q); ok {
+	if r, ok := s.special(q, min(ttlLocal, s.ttlCap(q.now, v))); ok {
 		return r
 	}
 	if q.qtype == typeANY {
@@ -136,7 +136,7 @@ func (s *Server) blocked(q *query, v *filter.Verdict) response {
 func (s *Server) rewritten(q *query, v *filter.Verdict) response {
 	target := v.Target
 	if q.qtype != typeA && q.qtype != typeAAAA && q.qtype != typeCNAME {
-		return s.noData(q, s.config.BlockTTL)
+		return s.noData(q, min(s.config.BlockTTL, s.ttlCap(q.now, v)))
 	}
 	if bytes.Equal(q.name, target) {
 		return s.lookUp(q, q.name)

@@ -56,8 +56,8 @@ const (
 	// foldedWait is how much longer to listen once an answer came in which the
 	// upstream changed the case of the name, before asking without 0x20.
 	foldedWait = 300 * time.Millisecond
-	// foldedTime is how long an upstream that changes case is asked without.
-	foldedTime = time.Hour
+	// spareTime is how long an upstream is spared what it did not understand.
+	spareTime = time.Hour
 	// tcpIdle closes a connection that says nothing (RFC 7766 §6.2.3).
 	tcpIdle = 10 * time.Second
 	// tcpWrite is how long a client may take to receive a reply.
