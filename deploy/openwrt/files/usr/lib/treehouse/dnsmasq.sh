@@ -7,8 +7,8 @@
 # file, so one commit changes both, and a power cut cannot come between.
 # `treehouse_changed` lists what we changed, for options that were not set before.
 
-# All changes are made in a folder of our own: what somebody has typed elsewhere
-# and not saved yet is neither committed nor seen.
+# Our changes are kept apart until they are committed, so that taking them back
+# takes back nothing that somebody else has typed and not saved yet.
 dnsmasq_uci() { uci -t /tmp/.uci-treehouse "$@"; }
 
 dnsmasq_sections() {
@@ -62,7 +62,8 @@ dnsmasq_to_us() {
 		if [ "$when_down" = open ]; then
 			dnsmasq_put_aside "$section" serversfile addnmount
 			dnsmasq_uci set "dhcp.$section.serversfile=$DNSMASQ_SERVERS"
-			# Its jail has only what is named here.
+			# Its jail has only what is named; some releases of OpenWrt name the
+			# servers file by themselves, and twice does no harm.
 			for entry in $(dnsmasq_uci -q get "dhcp.$section.treehouse_was_addnmount") "$DNSMASQ_SERVERS"; do
 				dnsmasq_uci add_list "dhcp.$section.addnmount=$entry"
 			done
