@@ -4,12 +4,14 @@
 package openwrt
 
 import (
+	"debug/elf"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 )
@@ -99,7 +101,7 @@ func newSystem(t *testing.T) *router {
 	for _, tool := range strings.Fields("sed awk cat rm mkdir chmod chown sleep tr ls grep") {
 		r.must(os.Symlink("busybox", r.path("bin/"+tool)))
 	}
-	self, err := os.Executable()
+	self, err := commands()
 	r.must(err)
 	r.copy(self, "bin/uci")
 	for _, tool := range []string{"logger", "nft", "pgrep"} {
@@ -114,6 +116,30 @@ func newSystem(t *testing.T) *router {
 	r.write("tmp/resolv.conf.d/resolv.conf.auto", "# Interface wan\nnameserver 203.0.113.5\nnameserver 2001:db8::5\nsearch isp.example\n")
 	return r
 }
+
+// commands is a file that is the stand-in commands and runs in an empty root:
+// this binary, or one made without cgo if this one wants libraries.
+var commands = sync.OnceValues(func() (string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	binary, err := elf.Open(self)
+	if err != nil {
+		return "", err
+	}
+	defer binary.Close()
+	if libraries, err := binary.ImportedLibraries(); err != nil || len(libraries) == 0 {
+		return self, err
+	}
+	static := self + ".static" // beside it, in the folder that go test takes away
+	build := exec.Command("go", "test", "-c", "-o", static, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return static, nil
+})
 
 func (r *router) path(name string) string { return filepath.Join(r.root, name) }
 
