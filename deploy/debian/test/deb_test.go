@@ -103,7 +103,7 @@ func TestInstallStartAskRemove(t *testing.T) {
 	if out := dpkg("--verify", "treehouse"); out != "" {
 		t.Errorf("dpkg finds changed\n%s", out)
 	}
-	for _, f := range []string{"usr/lib/systemd/system/treehouse.service", "etc/treehouse/treehouse.yaml", "usr/share/doc/treehouse/copyright"} {
+	for _, f := range []string{"usr/lib/systemd/system/treehouse.service", "etc/treehouse/treehouse.yaml", "usr/share/doc/treehouse/copyright", "usr/share/doc/treehouse/sbom.cdx.json", "usr/share/man/man1/treehouse.1.gz", "usr/share/bash-completion/completions/treehouse"} {
 		if !files(t, root)[f] {
 			t.Errorf("%s is not installed", f)
 		}
@@ -201,6 +201,33 @@ func answers(address string) bool {
 		}
 	}
 	return false
+}
+
+// The manual names every command, and no other.
+func TestManual(t *testing.T) {
+	manual, err := os.ReadFile("../treehouse.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	help := run(t, "go", "run", "../../../cmd/treehouse", "--help")
+	commands := regexp.MustCompile(`(?m)^  ([a-z-]+) +[A-Z]`).FindAllStringSubmatch(help, -1)
+	if len(commands) < 10 {
+		t.Fatalf("only %v in\n%s", commands, help)
+	}
+	for _, c := range commands {
+		if name := c[1]; name != "help" && name != "completion" && name != "version" && !regexp.MustCompile(`(?m)^\.B.*\b`+name+`\b`).Match(manual) {
+			t.Errorf("the manual has nothing about %s", name)
+		}
+	}
+	if _, err := exec.LookPath("man"); err == nil {
+		cmd := exec.Command("man", "--warnings", "-E", "UTF-8", "-l", "../treehouse.1")
+		cmd.Env = append(os.Environ(), "MANROFFSEQ=", "MANWIDTH=100")
+		var complaints bytes.Buffer
+		cmd.Stderr = &complaints
+		if err := cmd.Run(); err != nil || complaints.Len() > 0 {
+			t.Errorf("man: %v\n%s", err, complaints.String())
+		}
+	}
 }
 
 // The unit is one that systemd takes, and as tight as it was.
