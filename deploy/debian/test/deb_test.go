@@ -94,6 +94,7 @@ func TestInstallStartAskRemove(t *testing.T) {
 	if err != nil || len(deb) != 1 {
 		t.Fatalf("made %v (%v)", deb, err)
 	}
+	checkManual(t, dir)
 	// The dependencies of a real machine are not in this root.
 	dpkg := func(args ...string) string {
 		t.Helper()
@@ -203,24 +204,25 @@ func answers(address string) bool {
 	return false
 }
 
-// The manual names every command, and no other.
-func TestManual(t *testing.T) {
-	manual, err := os.ReadFile("../treehouse.1")
+// checkManual wants the manual to name every command that there is.
+func checkManual(t *testing.T, dir string) {
+	t.Helper()
+	manual, err := os.ReadFile(dir + "/.build/treehouse.1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	help := run(t, "go", "run", "../../../cmd/treehouse", "--help")
+	help := run(t, dir+"/.build/treehouse", "--help")
 	commands := regexp.MustCompile(`(?m)^  ([a-z-]+) +[A-Z]`).FindAllStringSubmatch(help, -1)
 	if len(commands) < 10 {
 		t.Fatalf("only %v in\n%s", commands, help)
 	}
 	for _, c := range commands {
-		if name := c[1]; name != "help" && name != "completion" && name != "version" && !regexp.MustCompile(`(?m)^\.B.*\b`+name+`\b`).Match(manual) {
-			t.Errorf("the manual has nothing about %s", name)
+		if !strings.Contains(string(manual), "\n.B "+c[1]+"\n") {
+			t.Errorf("the manual has nothing about %s", c[1])
 		}
 	}
 	if _, err := exec.LookPath("man"); err == nil {
-		cmd := exec.Command("man", "--warnings", "-E", "UTF-8", "-l", "../treehouse.1")
+		cmd := exec.Command("man", "--warnings", "-E", "UTF-8", "-l", dir+"/.build/treehouse.1")
 		cmd.Env = append(os.Environ(), "MANROFFSEQ=", "MANWIDTH=100")
 		var complaints bytes.Buffer
 		cmd.Stderr = &complaints

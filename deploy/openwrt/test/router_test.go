@@ -112,6 +112,7 @@ func newSystem(t *testing.T) *router {
 	r.write("etc/passwd", fmt.Sprintf("treehouse:x:%d:%[1]d::/:/bin/false\n", uid))
 	r.write("etc/group", fmt.Sprintf("treehouse:x:%d:\n", uid))
 	r.write("etc/config/dhcp", dhcp)
+	r.write("etc/config/system", "\nconfig system\n\toption timezone 'EST5EDT,M3.2.0,M11.1.0'\n\toption zonename 'America/New York'\n")
 	r.write("proc/meminfo", "MemTotal:          55928 kB\nMemFree: 1 kB\n")
 	r.write("tmp/resolv.conf.d/resolv.conf.auto", "# Interface wan\nnameserver 203.0.113.5\nnameserver 2001:db8::5\nsearch isp.example\n")
 	return r
@@ -237,7 +238,8 @@ func TestBehindDnsmasq(t *testing.T) {
 		"respawn 3600 2 0", "stdout 1", "stderr 1",
 		"env GOMEMLIMIT=27MiB TREEHOUSE_STORAGE_DIR=/etc/treehouse TREEHOUSE_STORAGE_RUNTIME_DIR=/tmp/treehouse TREEHOUSE_DNS_LISTEN=127.0.0.1:5453 TREEHOUSE_DNS_NETWORKS=127.0.0.0/8,::1/128 TREEHOUSE_DNS_OWN_NAMES=treehouse.home.arpa TREEHOUSE_UPSTREAM_SERVERS=203.0.113.5,2001:db8::5 TREEHOUSE_LOG_LEVEL=info",
 		"env TREEHOUSE_DNS_OWN_ADDRESSES=192.168.1.1,2001:db8:1::1",
-		"reload_trigger treehouse dhcp",
+		"env TREEHOUSE_TIME_ZONE=America/New_York",
+		"reload_trigger treehouse dhcp system",
 		"raw_trigger interface.*.up 2000 /etc/init.d/treehouse reload",
 		"dnsmasq restart",
 	)
@@ -405,10 +407,20 @@ func TestSettings(t *testing.T) {
 	t.Run("the memory limit follows the machine", func(t *testing.T) {
 		for kib, want := range map[string]string{"28000": "20MiB", "55928": "27MiB", "124000": "60MiB", "1000000": "128MiB"} {
 			r := newRouter(t)
-			r.write("proc/meminfo", "MemTotal:     "+kib+" kB\n")
+			r.write("etc/config/system", "\nconfig system\n\toption timezone 'EST5EDT,M3.2.0,M11.1.0'\n\toption zonename 'America/New York'\n")
+	r.write("proc/meminfo", "MemTotal:     "+kib+" kB\n")
 			if record := r.service("start"); !strings.Contains(record, "env GOMEMLIMIT="+want+" ") {
 				t.Errorf("with %s kB, %s is not in\n%s", kib, want, record)
 			}
+		}
+	})
+	t.Run("a time zone without a name is said", func(t *testing.T) {
+		r := newRouter(t)
+		r.write("etc/config/system", "\nconfig system\n\toption timezone 'CET-1'\n")
+		record := r.service("start")
+		hasNot(t, record, "TREEHOUSE_TIME_ZONE")
+		if !strings.Contains(record, "daemon.warn The router's time zone has no name") {
+			t.Errorf("it is not in\n%s", record)
 		}
 	})
 	t.Run("a configuration file is handed on, and watched", func(t *testing.T) {
