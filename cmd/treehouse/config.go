@@ -40,6 +40,11 @@ type Config struct {
 		OwnNames     []string
 		OwnAddresses []netip.Addr
 	}
+	Pages struct {
+		Listen            []netip.AddrPort
+		Hosts             []string
+		Country, Language string
+	}
 	Upstream struct {
 		Servers  []netip.AddrPort
 		Strategy string
@@ -230,6 +235,11 @@ func (r *configReader) typed() *Config {
 	c.DNS.BlockedTTL = r.duration("dns.blocked_ttl", time.Second, time.Hour)
 	c.DNS.OwnNames = r.texts("dns.own_names")
 	c.DNS.OwnAddresses = parseEach(r, "dns.own_addresses", parseAddr)
+
+	c.Pages.Listen = parseEach(r, "pages.listen", parseListen)
+	c.Pages.Hosts = r.texts("pages.hosts")
+	c.Pages.Country, _ = r.v.Get("pages.country").(string)
+	c.Pages.Language = r.oneOf("pages.language", "en", "es", "fr", "de", "pt-BR", "ar", "ru", "zh-Hans", "hi")
 
 	for _, servers := range parseEach(r, "upstream.servers", parseUpstream) {
 		c.Upstream.Servers = append(c.Upstream.Servers, servers...)

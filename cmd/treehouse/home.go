@@ -17,15 +17,16 @@ import (
 
 // openFamily opens household.db. A file that had to be set aside is reported on
 // errs and replaced: the devices are on the child profile until a parent looks.
-func (a *app) openFamily(c *Config) (*household.Family, error) {
+func (a *app) openFamily(c *Config) (*household.Family, *store.File, error) {
 	file, err := store.Open(filepath.Join(c.Storage.Dir, "household.db"), store.Options{Scratch: c.Storage.RuntimeDir})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if r := file.Recovered(); r != nil {
 		fmt.Fprintf(a.errs, "treehouse: %s\n", r)
 	}
-	return household.Open(file, household.Options{Zone: c.Time.Zone, Now: a.now})
+	family, err := household.Open(file, household.Options{Zone: c.Time.Zone, Now: a.now})
+	return family, file, err
 }
 
 // openLibrary opens blocklists.db with what the program knows by itself.

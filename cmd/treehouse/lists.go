@@ -90,7 +90,7 @@ func (a *app) listsUpdate() *cobra.Command {
 // update fetches the sources, or those that are named, and compiles what is new.
 func (a *app) update(ctx context.Context, l *blocklists.Library, sources []blocklists.Source, named []string, opt blocklists.UpdateOptions) error {
 	for _, s := range sources {
-		if err := l.Add(s); err != nil {
+		if err := l.Add(ctx, s); err != nil {
 			return &ConfigError{"lists.sources", s.ID + ": " + err.Error()}
 		}
 		if len(named) == 0 || slices.Contains(named, s.ID) {
@@ -173,7 +173,7 @@ func (a *app) listsRemove() *cobra.Command {
 		Use: "remove SOURCE", Short: "Remove a source and its names", Args: exactly("SOURCE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withLibrary(func(l *blocklists.Library) error {
-				if err := l.Remove(args[0]); err != nil {
+				if err := l.Remove(cmd.Context(), args[0]); err != nil {
 					return err
 				}
 				return a.build(cmd.Context(), l, nil)
