@@ -14,13 +14,8 @@ require (
 )
 
 require (
-	github.com/a-h/templ v0.3.977 // indirect
-	golang.org/x/crypto v0.58.0 // indirect
-	rsc.io/qr v0.2.0 // indirect
-)
-
-require (
-	github.com/fsnotify/fsnotify v1.9.0
+	github.com/a-h/templ v0.3.977
+	github.com/fsnotify/fsnotify v1.9.0 // indirect
 	github.com/go-viper/mapstructure/v2 v2.4.0 // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
 	github.com/pelletier/go-toml/v2 v2.2.4 // indirect
@@ -30,7 +25,9 @@ require (
 	github.com/spf13/cast v1.10.0 // indirect
 	github.com/subosito/gotenv v1.6.0 // indirect
 	go.etcd.io/bbolt v1.5.0
+	golang.org/x/crypto v0.58.0
 	golang.org/x/sys v0.49.0
 	golang.org/x/text v0.43.0 // indirect
 	golang.org/x/tools v0.51.0 // indirect
+	rsc.io/qr v0.2.0
 )

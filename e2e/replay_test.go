@@ -78,10 +78,11 @@ type stage struct {
 	dials     int
 	seen      []string // what the observer was told
 
-	replies []reply // to the last query or burst
-	asked   []int   // what each upstream was asked before it
-	took    time.Duration
-	fresh   bool // rules have changed since the snapshot was made
+	replies  []reply // to the last query or burst
+	asked    []int   // what each upstream was asked before it
+	took     time.Duration
+	handmade bool // the packet was written by hand
+	fresh    bool // rules have changed since the snapshot was made
 }
 
 type reply struct {
@@ -105,7 +106,7 @@ func play(t *testing.T, file string, lines []string, sockets bool) {
 	st.addUpstream()
 	for i, line := range lines {
 		st.where = fmt.Sprintf("%s:%d", filepath.Base(file), i+1)
-		if at := strings.Index(line, "#"); at >= 0 {
+		if at := strings.Index(line, "# "); at == 0 || at > 0 && line[at-1] == ' ' {
 			line = line[:at]
 		}
 		for _, part := range strings.Split(line, ";") {
@@ -116,6 +117,9 @@ func play(t *testing.T, file string, lines []string, sockets bool) {
 	}
 	if st.server != nil {
 		st.server.Close()
+	}
+	if !sockets {
+		time.Sleep(10 * time.Second) // of the bubble: what is still under way ends
 	}
 }
 
@@ -599,7 +603,9 @@ func (st *stage) raw(source string, words []string) {
 	if err != nil {
 		st.fatal("%v", err)
 	}
+	st.handmade = true
 	st.send(st.source(source), transport, [][]byte{b})
+	st.handmade = false
 }
 
 // send sends packets at once, each from a socket of its own, and collects the
@@ -664,7 +670,11 @@ func (st *stage) exchange(source netip.AddrPort, transport resolver.Transport, p
 		return nil
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(5 * time.Second))
+	patience := 4 * time.Second
+	if st.handmade { // answered at once or never
+		patience = 500 * time.Millisecond
+	}
+	conn.SetDeadline(time.Now().Add(patience))
 	if _, err := conn.Write(packet); err != nil {
 		st.fail("%v", err)
 		return nil

@@ -141,6 +141,17 @@ func (u *upstream) answer(packet []byte, network, from string) []said {
 		case "malformed":
 			first = append(first, said{msg: must(good.Pack())[:20+len(name)]})
 			return first
+		case "bad-cookie": // it wants to see a cookie of its own first
+			o := req.IsEdns0()
+			if o == nil || len(o.Option) == 0 {
+				continue
+			}
+			c := o.Option[0].(*dns.EDNS0_COOKIE)
+			if len(c.Cookie) == 16 {
+				good.Rcode, good.Answer, good.Ns = dns.RcodeBadCookie, nil, nil
+				good.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: c.Cookie + "0102030405060708"}}
+			}
+			continue
 		case "ad":
 			good.AuthenticatedData = true
 			continue

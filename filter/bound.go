@@ -9,9 +9,9 @@ import (
 // topic set to outcome. Only the table of the present moment is kept.
 type bound struct {
 	Policy
-	trie    *Trie
-	rules   [][]TopicID // by rule of Policy.Topics: the topics it is about
-	now     atomic.Pointer[moment]
+	trie  *Trie
+	rules [][]TopicID // by rule of Policy.Topics: the topics it is about
+	now   atomic.Pointer[moment]
 }
 
 // moment is a policy between two of its edges. Immutable.
@@ -31,18 +31,40 @@ type outcome struct {
 	hasTopic bool
 }
 
-func bind(p Policy, trie *Trie) *bound {
+// index finds topics by what rules say of them. One is made for all policies of
+// a snapshot, and they share its slices.
+type index struct {
+	byID    map[string][]TopicID // one each
+	byGroup map[string][]TopicID // services only
+}
+
+func newIndex(trie *Trie) index {
+	x := index{byID: map[string][]TopicID{}, byGroup: map[string][]TopicID{}}
+	for i := range trie.Topics() {
+		t := trie.Topic(TopicID(i))
+		x.byID[t.ID] = []TopicID{TopicID(i)}
+		if t.Kind == KindService && t.Group != "" {
+			x.byGroup[t.Group] = append(x.byGroup[t.Group], TopicID(i))
+		}
+	}
+	return x
+}
+
+// about are the topics that a rule is about, as TopicRule.matches has it.
+func (x index) about(r TopicRule) []TopicID {
+	if r.Topic != "" {
+		return x.byID[r.Topic]
+	}
+	return x.byGroup[r.Group]
+}
+
+func bind(p Policy, trie *Trie, topics index) *bound {
 	b := &bound{Policy: p, trie: trie, rules: make([][]TopicID, len(p.Topics))}
 	if b.Zone == nil {
 		b.Zone = time.UTC
 	}
-	for id := range trie.Topics() {
-		t := trie.Topic(TopicID(id))
-		for i, r := range p.Topics {
-			if r.matches(t) {
-				b.rules[i] = append(b.rules[i], TopicID(id))
-			}
-		}
+	for i, r := range p.Topics {
+		b.rules[i] = topics.about(r)
 	}
 	return b
 }

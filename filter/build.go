@@ -178,12 +178,11 @@ func (b *builder) write(out *trieWriter) error {
 	if err := out.head(raw); err != nil {
 		return err
 	}
-	layout := newSegmentWriter(b.values.values)
+	layout := newSegmentWriter(b.values.values, nodesPerSegment(b.stats.Nodes+b.stats.Inner, b.buckets))
 	segments := segmentsOf(b.buckets)
-	records := (b.stats.Nodes + b.stats.Inner + b.absent) / max(1, int(b.buckets)/groupBuckets) * segmentGroups
-	records += records/16 + 4096 // hashes scatter: 8 standard deviations more than the mean
-	perPass := max(1, min(segments, b.opt.Memory/8*buildShare/8/records))
-	room := make([]node, perPass*min(records, b.stats.Nodes+b.stats.Inner+b.absent))
+	records := nodesPerSegment(b.stats.Nodes+b.stats.Inner+b.absent, b.buckets)
+	perPass := max(1, min(segments, b.opt.Memory/8*buildShare/8/max(1, records)))
+	room := make([]node, perPass*records)
 	for first := 0; first < segments; first += perPass {
 		pass := pass{builder: b, first: first, nodes: make([][]node, min(perPass, segments-first))}
 		pass.salts = make([]uint32, len(pass.nodes))
@@ -224,7 +223,7 @@ func (b *builder) head() ([]byte, error) {
 		t = binary.LittleEndian.AppendUint16(t, uint16(v.below))
 		t = append(t, v.length)
 	}
-	t = fill(t)
+	t = room(t, 0)
 	if headFixed+len(t) > maxHead {
 		return nil, fmt.Errorf("snapshot: topics and their sets take %d bytes; there is room for %d", headFixed+len(t), maxHead)
 	}
@@ -334,8 +333,9 @@ func (p *pass) prove(all []node) (nodes []node, proven bool) {
 type trieWriter struct {
 	w       io.Writer
 	written int64
-	base    int64 // where the segments start
-	crc     uint32
+	base    int64  // where the segments start
+	crc     uint32 // of what is written
+	sum     uint32 // the checksum at the end, once closed
 	ends    []byte
 }
 
@@ -368,5 +368,6 @@ func (t *trieWriter) close() error {
 	if err := t.write(t.ends); err != nil {
 		return err
 	}
-	return t.write(binary.LittleEndian.AppendUint32(nil, t.crc))
+	t.sum = t.crc
+	return t.write(binary.LittleEndian.AppendUint32(nil, t.sum))
 }

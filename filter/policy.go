@@ -78,3 +78,18 @@ func (r TopicRule) at(t time.Time) (on bool, until time.Time) {
 	}
 	return r.When.At(t)
 }
+
+// RuleAbout is the rule that decides about a topic at a moment, the first that
+// applies then; ok is false if none does. Its Why is the reason to give.
+func (p Policy) RuleAbout(t Topic, at time.Time) (rule TopicRule, ok bool) {
+	zone := p.Zone
+	if zone == nil {
+		zone = time.UTC
+	}
+	for _, r := range p.Topics {
+		if on, _ := r.at(at.In(zone)); on && r.matches(t) {
+			return r, true
+		}
+	}
+	return TopicRule{}, false
+}

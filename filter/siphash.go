@@ -1,9 +1,6 @@
 package filter
 
-import (
-	"encoding/binary"
-	"math/bits"
-)
+import "encoding/binary"
 
 // sipKey is the key of SipHash. Every trie has one of its own, so that two
 // names that look alike in one trie do not in the next.
@@ -41,20 +38,20 @@ func (k sipKey) start() suffixHash {
 // extend adds a label, its length byte included.
 func (h *suffixHash) extend(label []byte) {
 	v0, v1, v2, v3 := h.v0, h.v1, h.v2, h.v3
-	for len(label) >= 8 {
-		word := binary.LittleEndian.Uint64(label)
-		v3 ^= word
-		v0, v1, v2, v3 = sipRound(v0, v1, v2, v3)
-		v0 ^= word
-		label = label[8:]
-	}
-	if len(label) > 0 {
+	for len(label) > 0 {
 		var word uint64
-		for i := len(label) - 1; i >= 0; i-- {
-			word = word<<8 | uint64(label[i])
+		if len(label) >= 8 {
+			word = binary.LittleEndian.Uint64(label)
+			label = label[8:]
+		} else {
+			for i := len(label) - 1; i >= 0; i-- {
+				word = word<<8 | uint64(label[i])
+			}
+			label = nil
 		}
 		v3 ^= word
-		v0, v1, v2, v3 = sipRound(v0, v1, v2, v3)
+		v0, v1, v2, v3 = sipHalf(v0, v1, v2, v3)
+		v0, v1, v2, v3 = sipOtherHalf(v0, v1, v2, v3)
 		v0 ^= word
 	}
 	h.v0, h.v1, h.v2, h.v3 = v0, v1, v2, v3
@@ -64,22 +61,25 @@ func (h *suffixHash) extend(label []byte) {
 // the next label.
 func (h *suffixHash) sum() uint64 {
 	v0, v1, v2, v3 := h.v0, h.v1, h.v2^0xff, h.v3
-	v0, v1, v2, v3 = sipRound(v0, v1, v2, v3)
-	v0, v1, v2, v3 = sipRound(v0, v1, v2, v3)
-	v0, v1, v2, v3 = sipRound(v0, v1, v2, v3)
+	for range 3 {
+		v0, v1, v2, v3 = sipHalf(v0, v1, v2, v3)
+		v0, v1, v2, v3 = sipOtherHalf(v0, v1, v2, v3)
+	}
 	return v0 ^ v1 ^ v2 ^ v3
 }
 
-func sipRound(v0, v1, v2, v3 uint64) (uint64, uint64, uint64, uint64) {
+// A round of SipHash is two halves and its rotations are written as shifts,
+// since that is what the compiler inlines for 32-bit machines too. There a
+// call would pass eight words through memory, both ways.
+
+func sipHalf(v0, v1, v2, v3 uint64) (uint64, uint64, uint64, uint64) {
 	v0 += v1
-	v1 = bits.RotateLeft64(v1, 13) ^ v0
-	v0 = bits.RotateLeft64(v0, 32)
 	v2 += v3
-	v3 = bits.RotateLeft64(v3, 16) ^ v2
+	return v0<<32 | v0>>32, (v1<<13 | v1>>51) ^ v0, v2, (v3<<16 | v3>>48) ^ v2
+}
+
+func sipOtherHalf(v0, v1, v2, v3 uint64) (uint64, uint64, uint64, uint64) {
 	v0 += v3
-	v3 = bits.RotateLeft64(v3, 21) ^ v0
 	v2 += v1
-	v1 = bits.RotateLeft64(v1, 17) ^ v2
-	v2 = bits.RotateLeft64(v2, 32)
-	return v0, v1, v2, v3
+	return v0, (v1<<17 | v1>>47) ^ v2, v2<<32 | v2>>32, (v3<<21 | v3>>43) ^ v0
 }

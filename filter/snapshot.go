@@ -40,17 +40,18 @@ func NewSnapshot(trie, sealed *Trie, policies []Policy) *Snapshot {
 			}
 		}
 	}
+	topics := newIndex(trie)
 	for _, p := range policies {
 		for int(p.ID) >= len(s.policies) {
 			s.policies = append(s.policies, nil)
 		}
-		s.policies[p.ID] = bind(p, trie)
+		s.policies[p.ID] = bind(p, trie, topics)
 	}
 	if len(s.policies) == 0 {
 		s.policies = []*bound{nil}
 	}
 	if s.policies[0] == nil {
-		s.policies[0] = bind(Policy{Person: "nobody", OnlyListed: true, Supervised: true}, trie)
+		s.policies[0] = bind(Policy{Person: "nobody", OnlyListed: true, Supervised: true}, trie, topics)
 	}
 	return s
 }

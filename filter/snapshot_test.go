@@ -141,7 +141,14 @@ func TestAllowedServices(t *testing.T) {
 		{1, 0, "one.example", RuleAllow}, {1, 0, "two.example", RuleService}, {1, 0, "other.example", RuleAllowList},
 		{1, 0, "search.one.example", RuleSafeSearch}, {1, 0, "adult.one.example", RuleCategory},
 	} {
-		if v := snap.Decide(Client{c.policy}, MustName(c.name), noon.Add(c.after)); v.Rule != c.rule {
+		v := snap.Decide(Client{c.policy}, MustName(c.name), noon.Add(c.after))
+		if v.HasTopic {
+			about, ok := snap.Policy(Client{c.policy}).RuleAbout(trie.Topic(v.Topic), noon.Add(c.after))
+			if !ok || about.Allow != (v.Rule == RuleAllow) || !about.matches(trie.Topic(v.Topic)) {
+				t.Errorf("%s is decided by %s and RuleAbout says %+v", c.name, v.Rule, about)
+			}
+		}
+		if v.Rule != c.rule {
 			t.Errorf("policy %d, %v later: %s is decided by %s, want %s", c.policy, c.after, c.name, v.Rule, c.rule)
 		}
 	}

@@ -38,25 +38,41 @@ type Entry struct {
 // label, and stops at the first suffix that is not there: two or three probes
 // for most names, however long. It allocates nothing.
 func (t *Trie) Lookup(n Name) Match {
-	var at [MaxLabels]uint8
-	var m Match
-	hash := t.key.start()
-	for i := n.Offsets(&at) - 1; i >= 0; i-- {
-		suffix := n[at[i]:]
-		hash.extend(suffix[:1+int(suffix[0])])
-		v, there := t.find(hash.sum())
-		if !there {
-			break
-		}
-		if v == inner {
-			continue
-		}
-		m.Set, m.Len = t.values[v-1].below, uint8(len(suffix))
-		if i == 0 {
-			m.Set = t.values[v-1].self
+	var w walk
+	w.trie, w.whole, w.hash = t, len(n), t.root
+	w.to(n)
+	return w.match
+}
+
+// walk is one walk down the tree of labels.
+type walk struct {
+	trie  *Trie
+	whole int // length of the name asked for
+	hash  suffixHash
+	match Match
+}
+
+// to goes to the suffix n, its parent first, and tells whether the walk may go
+// on from there. It recurses where a loop would need the offsets of all labels:
+// 32-bit machines clear that array at the price of a whole probe.
+func (w *walk) to(n Name) bool {
+	if len(n) <= 1 {
+		return len(n) == 1
+	}
+	label := 1 + int(n[0])
+	if !w.to(n[label:]) {
+		return false
+	}
+	w.hash.extend(n[:label])
+	v, there := w.trie.find(w.hash.sum())
+	if v != inner {
+		value := &w.trie.values[v-1]
+		w.match = Match{Set: value.below, Len: uint8(len(n))}
+		if len(n) == w.whole {
+			w.match.Set = value.self
 		}
 	}
-	return m
+	return there
 }
 
 // find looks for the node of a hash: inner or the number of its value.
@@ -74,11 +90,14 @@ func (t *Trie) find(hash uint64) (value uint16, there bool) {
 		if hot.byteOf(i) != byte(fp>>24) {
 			continue
 		}
-		v, same := s.coldGroup(group).confirm(i, fp&0xffffff, t.mask, &t.code)
-		if same && v != inner {
+		if !hot.isValued(i) {
+			there = true
+			continue
+		}
+		v, same := s.coldGroup(group).confirm(hot.valuedBefore(i), fp&0xffffff, t.mask, &t.code)
+		if same {
 			return v, true
 		}
-		there = there || same
 	}
 	return inner, there
 }
@@ -94,6 +113,12 @@ func (t *Trie) Topic(id TopicID) Topic {
 		return field
 	}
 	return Topic{Kind: kind, ID: next(), Group: next(), Title: next(), Target: next()}
+}
+
+// topicID is the ID of a topic alone.
+func (h *head) topicID(id TopicID) string {
+	text := h.text[h.topics[id]+1:]
+	return text[1 : 1+text[0]]
 }
 
 // Sets counts the topic sets, the empty one included.

@@ -31,35 +31,14 @@ func onesBefore(b []byte, n int) int {
 	return ones
 }
 
-// bitReader reads bits one after the other. Past the end it reads zeros, so
-// that whoever reads checks once, at the end.
-type bitReader struct {
-	b  []byte
-	at int // the next bit
-}
-
-// ended tells whether more has been read than there is.
-func (r *bitReader) ended() bool { return r.at > 8*len(r.b) }
-
-func (r *bitReader) bit() uint32 {
-	i, shift := r.at>>3, r.at&7
-	r.at++
-	if i >= len(r.b) {
+// next8 is the eight bits of b from bit i on. The last byte of b is never
+// among them: past it, and in it, are zeros.
+func next8(b []byte, i int) uint32 {
+	at := i >> 3
+	if at+1 >= len(b) {
 		return 0
 	}
-	return uint32(r.b[i]) >> shift & 1
-}
-
-// next8 is the next eight bits, which stay unread.
-func (r *bitReader) next8() uint8 {
-	i, shift := r.at>>3, r.at&7
-	if i+1 < len(r.b) {
-		return uint8((uint32(r.b[i]) | uint32(r.b[i+1])<<8) >> shift)
-	}
-	if i < len(r.b) {
-		return r.b[i] >> shift
-	}
-	return 0
+	return (uint32(b[at]) | uint32(b[at+1])<<8) >> (i & 7) & 0xff
 }
 
 // bitWriter appends bits to b, whose last byte fills up from its lowest bit.
@@ -82,6 +61,3 @@ func (w *bitWriter) write(v uint32, n int) {
 		w.free -= k
 	}
 }
-
-// align ends the byte.
-func (w *bitWriter) align() { w.free = 0 }

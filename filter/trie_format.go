@@ -31,17 +31,18 @@ import "errors"
 //	  hot:  start of each group and the end (2 each, in words), zeros to a whole word, hot groups
 //	  cold: start of each group and the end (2 each, in words), zeros to a whole word, cold groups
 //	group     = 64 buckets, whole words in each part
-//	  hot   from the front, a bit vector: for each bucket a 1 per node, then a 0
-//	        from the back, the hot byte of each node
-//	  cold  from the front, one bit per node: is it valued? then the valued nodes' Huffman codes
-//	        from the back, the number of nodes (1), the 24 cold bits of each valued node (3 each)
+//	  hot   nodes in the first 16, 32, 48 and all buckets (1 each); then bits: for each
+//	        node, is it valued? then for each bucket a 1 per node and a 0;
+//	        and from the back, the hot byte of each node
+//	  cold  the valued nodes' Huffman codes, first bit lowest;
+//	        and from the back, the 24 cold bits of each valued node
 //
 // Nodes are numbered by bucket, then by hash. To find a suffix: hash it; bucket
 // b of its group starts after the bth zero, and the ones before it are the
 // nodes before it; compare the hot bytes of the bucket's nodes. Nearly every
-// stranger ends here, having touched the hot part only. Where one is equal,
-// look whether the node is valued and compare the cold bits; then its code,
-// found by reading those before it in the group, is its value.
+// stranger ends here, and inner nodes do: they touch the hot part only. Where a
+// valued node's hot byte is equal, compare the cold bits; then its code, found by
+// passing over those before it in the group, is its value.
 //
 // What a node costs, with as many buckets as valued nodes and 1.3 nodes to a
 // bucket as real lists have them:
@@ -51,8 +52,8 @@ import "errors"
 //	valued?                         1.0
 //	24 cold bits of 77 % of them   18.5
 //	codes                           1 to 2
-//	starts, numbers, whole words    0.9
-//	                               about 31.7 bits, 4 bytes; 1.2 to 1.3 nodes make a name
+//	starts, counts, whole words     1.1
+//	                               about 32 bits, 4 bytes; 1.2 to 1.3 nodes make a name
 //
 // The salt is for the one build in a thousand where two names of a segment, or
 // a name that must not be in it, are equal in bucket and hash: the segment is
@@ -68,6 +69,8 @@ const (
 	groupBuckets   = 64  // more make the walk through the bit vector longer, fewer cost bytes
 	segmentGroups  = 512 // keeps word offsets within 16 bits, and a builder's smallest pass at 0.5 MB
 	segmentBuckets = groupBuckets * segmentGroups
+	quarterBuckets = 16  // a group's nodes are counted at each quarter, so that a walk reads two words
+	groupHead      = 32  // bits of the counts
 	groupNodes     = 255 // nodes in one group, by the byte that counts them; 83 are usual
 
 	maxHead     = 1 << 20 // bytes: thousands of services with their titles fit
@@ -124,3 +127,15 @@ func segmentsOf(buckets uint32) int {
 
 // wholeWords rounds bytes up to whole words.
 func wholeWords(n int) int { return (n + 3) &^ 3 }
+
+// nodesPerSegment is the most nodes that a segment will have, where so many
+// are spread over all. Hashes scatter: it is the mean and a sixteenth more, eight
+// standard deviations in a full segment; a slice that is made for so many may
+// still have to grow.
+func nodesPerSegment(all int, buckets uint32) int {
+	groups := int(buckets) / groupBuckets
+	if groups <= segmentGroups {
+		return all
+	}
+	return (all/groups + 1) * segmentGroups / 16 * 17
+}

@@ -10,15 +10,21 @@ import (
 const maxCode = 20
 
 // prefixCode is a canonical Huffman code: only the lengths are stored; codes of
-// one length follow each other in the order of the symbols.
+// one length follow each other in the order of the symbols. Codes are read
+// from bytes of which the last holds something else; see next8.
 type prefixCode struct {
 	count   [maxCode + 1]uint16 // by length: how many codes have it
 	symbols []uint16            // by code: the symbol
-	whole   [256]run            // by the next eight bits: the codes that end within them
+	ahead   [256]ahead          // by the next eight bits
 }
 
-// run is some codes in a row.
-type run struct{ codes, bits uint8 }
+// ahead is what the next eight bits hold.
+type ahead struct {
+	symbol uint16 // the first code's
+	length uint8  // the first code's, in bits; 0 if it is longer than eight
+	codes  uint8  // how many codes end in the eight bits
+	bits   uint8  // and how many bits those take
+}
 
 // newPrefixCode makes the code of lengths, where 0 is allowed for a lone symbol
 // only: it needs no bits at all. It reports false for lengths that no complete
@@ -39,28 +45,71 @@ func newPrefixCode(lengths []uint8) (prefixCode, bool) {
 		return c, false
 	}
 	if len(lengths) > 1 {
-		for b := range c.whole {
-			r := bitReader{b: []byte{byte(b)}}
-			for c.read(&r); !r.ended(); c.read(&r) {
-				c.whole[b] = run{c.whole[b].codes + 1, uint8(r.at)}
-			}
+		for b := range c.ahead {
+			c.ahead[b] = c.look([]byte{byte(b), 0, 0, 0})
 		}
 	}
 	return c, true
 }
 
-// skip passes over n symbols, several at a time.
-func (c *prefixCode) skip(r *bitReader, n int) {
-	for n > 0 {
-		w := c.whole[r.next8()]
-		if w.codes == 0 || int(w.codes) > n {
-			c.read(r)
-			n--
-			continue
+// look works out what the first eight bits of b hold.
+func (c *prefixCode) look(b []byte) (a ahead) {
+	for at := 0; ; a.codes++ {
+		symbol, length := c.decode(b, at)
+		if at += length; at > 8 {
+			return a
 		}
-		r.at += int(w.bits)
-		n -= int(w.codes)
+		if a.codes == 0 {
+			a.symbol, a.length = symbol, uint8(length)
+		}
+		a.bits = uint8(at)
 	}
+}
+
+// decode reads the code at bit at of b, bit by bit.
+func (c *prefixCode) decode(b []byte, at int) (symbol uint16, length int) {
+	var code, first, index uint32
+	for n := 1; n <= maxCode; n++ {
+		code |= next8(b, at+n-1) & 1
+		count := uint32(c.count[n])
+		if code-first < count {
+			return c.symbols[index+code-first], n
+		}
+		index += count
+		first = (first + count) << 1
+		code <<= 1
+	}
+	return 0, maxCode // not reached: the code is complete
+}
+
+// read reads the code at bit at of b and tells where the next one starts.
+func (c *prefixCode) read(b []byte, at int) (symbol uint16, next int) {
+	if c.count[0] == 1 {
+		return c.symbols[0], at
+	}
+	if a := &c.ahead[next8(b, at)]; a.length > 0 {
+		return a.symbol, at + int(a.length)
+	}
+	symbol, length := c.decode(b, at)
+	return symbol, at + length
+}
+
+// skip passes over n codes, several at a time, and tells where the next one starts.
+func (c *prefixCode) skip(b []byte, at, n int) (next int) {
+	if c.count[0] == 1 {
+		return at
+	}
+	for n > 0 {
+		a := &c.ahead[next8(b, at)]
+		if int(a.codes) <= n && a.codes > 0 {
+			n -= int(a.codes)
+			at += int(a.bits)
+		} else {
+			_, at = c.read(b, at)
+			n--
+		}
+	}
+	return at
 }
 
 // codes gives each symbol's code, its first bit lowest, as bitWriter takes it.
@@ -79,25 +128,6 @@ func (c *prefixCode) codes() []uint32 {
 		code <<= 1
 	}
 	return codes
-}
-
-// read takes one symbol from r.
-func (c *prefixCode) read(r *bitReader) uint16 {
-	if c.count[0] == 1 {
-		return c.symbols[0]
-	}
-	var code, first, index uint32
-	for n := 1; n <= maxCode; n++ {
-		code |= r.bit()
-		count := uint32(c.count[n])
-		if code-first < count {
-			return c.symbols[index+code-first]
-		}
-		index += count
-		first = (first + count) << 1
-		code <<= 1
-	}
-	return 0 // a complete code ends before
 }
 
 // codeLengths gives the lengths of a Huffman code for symbols that occur this

@@ -12,6 +12,7 @@ import (
 type Trie struct {
 	head
 	file     []byte
+	root     suffixHash // what every walk starts from
 	segments []segment
 	mask     uint32 // cold bits that count: all of them, except where a test shortens hashes
 }
@@ -31,6 +32,9 @@ type head struct {
 	code   prefixCode
 	raw    []byte // as it is stored
 }
+
+// nodesPerSegment is how many nodes to make room for.
+func (h *head) nodesPerSegment() int { return nodesPerSegment(h.valued+h.inner, h.buckets) }
 
 // value is what a valued node says.
 type value struct {
@@ -59,7 +63,7 @@ func OpenTrie(b []byte) (*Trie, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Trie{head: *h, file: b, mask: math.MaxUint32}
+	t := &Trie{head: *h, file: b, root: h.key.start(), mask: math.MaxUint32}
 	if !t.openSegments(b[len(h.raw):end]) {
 		return nil, ErrTrieCorrupt
 	}
@@ -75,7 +79,6 @@ func (t *Trie) openSegments(b []byte) bool {
 	body, ends := b[:len(b)-4*count], b[len(b)-4*count:]
 	t.segments = make([]segment, count)
 	start, nodes, valued := 0, 0, 0
-	var buf [groupNodes]node
 	for i := range t.segments {
 		end := wordAt(ends, i)
 		if end%4 != 0 || uint64(end) > uint64(len(body)) || int(end) < start {
@@ -87,16 +90,11 @@ func (t *Trie) openSegments(b []byte) bool {
 			return false
 		}
 		for g := range groups {
-			group, ok := s.decode(buf[:0], g, &t.code)
+			n, v, ok := s.check(g, &t.code)
 			if !ok {
 				return false
 			}
-			nodes += len(group)
-			for _, n := range group {
-				if n.value() != inner {
-					valued++
-				}
-			}
+			nodes, valued = nodes+n, valued+v
 		}
 		t.segments[i], start = s, int(end)
 	}

@@ -62,12 +62,28 @@ func (s *segment) coldGroup(g int) coldGroup {
 // hotGroup answers whether a bucket has a node with a hot byte.
 type hotGroup []byte
 
+// nodes is the number of nodes in the group.
+func (h hotGroup) nodes() int { return int(h[3]) }
+
+// onesTo is the number of nodes in the quarters before quarter q.
+func (h hotGroup) onesTo(q int) int {
+	if q == 0 {
+		return 0
+	}
+	return int(h[q-1])
+}
+
 // bucket tells which nodes are in bucket b: the first one's number in the
 // group, and how many follow it, itself included.
 func (h hotGroup) bucket(b int) (first, n int) {
-	i, word, at := 0, wordAt(h, 0), 0
-	if b > 0 { // find the bth zero: the bucket starts after it
-		k := b - 1
+	q := b / quarterBuckets
+	start := groupHead + h.nodes()
+	at := start + q*quarterBuckets + h.onesTo(q)
+	i := at >> 5
+	at &= 31
+	word := wordAt(h, i) | (1<<at - 1)  // the zeros before the quarter do not count
+	if k := b % quarterBuckets; k > 0 { // the bucket starts after the kth zero
+		k--
 		for {
 			zeros := 32 - bits.OnesCount32(word)
 			if k < zeros {
@@ -83,7 +99,7 @@ func (h hotGroup) bucket(b int) (first, n int) {
 		}
 		at = bits.TrailingZeros32(zeros) + 1
 	}
-	first = 32*i + at - b
+	first = 32*i + at - start - b
 	for {
 		run := bits.TrailingZeros32(^(word >> at)) // past the word come zeros, so it ends there at the latest
 		if at+run < 32 {
@@ -98,73 +114,82 @@ func (h hotGroup) bucket(b int) (first, n int) {
 // byteOf is node i's hot byte.
 func (h hotGroup) byteOf(i int) byte { return h[len(h)-1-i] }
 
-// coldGroup confirms a node and holds its value.
+// isValued tells whether node i is valued.
+func (h hotGroup) isValued(i int) bool { return bitAt(h, groupHead+i) }
+
+// valuedBefore counts the valued ones among the first n nodes.
+func (h hotGroup) valuedBefore(n int) int { return onesBefore(h[groupHead/8:], n) }
+
+// coldGroup confirms valued nodes and holds their values.
 type coldGroup []byte
 
-// confirm compares the cold bits of node i and gives its value.
+// confirm compares the cold bits of the ith valued node and gives its value.
 func (c coldGroup) confirm(i int, cold, mask uint32, code *prefixCode) (value uint16, same bool) {
-	if !bitAt(c, i) {
-		return inner, true
-	}
-	before := onesBefore(c, i)
-	if (c.bitsOf(before)^cold)&mask != 0 {
+	if (c.bitsOf(i)^cold)&mask != 0 {
 		return 0, false
 	}
-	r := bitReader{b: c, at: c.nodes()}
-	code.skip(&r, before)
-	return 1 + code.read(&r), true
+	value, _ = code.read(c, code.skip(c, 0, i))
+	return 1 + value, true
 }
-
-// nodes is the number of nodes in the group.
-func (c coldGroup) nodes() int { return int(c[len(c)-1]) }
 
 // bitsOf are the 24 cold bits of the ith valued node.
 func (c coldGroup) bitsOf(i int) uint32 {
-	b := c[len(c)-4-3*i:]
+	b := c[len(c)-3-3*i:]
 	return uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16
 }
 
-// decode appends the nodes of group g to nodes, and reports whether the group
-// is laid out as it should be, so that no lookup in it can leave it.
-func (s *segment) decode(nodes []node, g int, code *prefixCode) ([]node, bool) {
+// check counts the nodes of group g, and reports whether it is laid out as it
+// should be: no lookup in it can then leave it.
+func (s *segment) check(g int, code *prefixCode) (nodes, valued int, ok bool) {
 	hot, cold := s.hotGroup(g), s.coldGroup(g)
-	if len(hot) < 8 || len(cold) < 4 {
-		return nodes, false
+	if len(hot) < groupHead/8 {
+		return 0, 0, false
 	}
-	n := cold.nodes()
-	if len(hot) != wholeWords((groupBuckets+n+7)/8+n) || 8*(len(cold)-1) < n {
-		return nodes, false
+	nodes = hot.nodes()
+	start := groupHead + nodes
+	end := start + groupBuckets + nodes
+	if len(hot) != wholeWords((end+7)/8+nodes) || bitAt(hot, end-1) {
+		return 0, 0, false
 	}
-	valued := 0
-	for i := range n {
-		if bitAt(cold, i) {
-			valued++
+	ones := onesBefore(hot, start)
+	for q := 1; q < groupBuckets/quarterBuckets; q++ {
+		at := start + q*quarterBuckets + hot.onesTo(q)
+		if at > end || bitAt(hot, at-1) || onesBefore(hot, at)-ones != hot.onesTo(q) {
+			return 0, 0, false
 		}
 	}
-	if valued > 0 && len(code.symbols) == 0 || len(cold) < (n+7)/8+3*valued+1 {
-		return nodes, false
+	if onesBefore(hot, end)-ones != nodes {
+		return 0, 0, false
 	}
-	values := bitReader{b: cold, at: n}
-	i, nth, bucket := 0, 0, g*groupBuckets
+	valued = hot.valuedBefore(nodes)
+	if valued > 0 && len(code.symbols) == 0 {
+		return 0, 0, false
+	}
+	codes := code.skip(cold, 0, valued)
+	return nodes, valued, len(cold) == wholeWords((codes+7)/8+3*valued)
+}
+
+// decode appends the nodes of group g, which has been checked.
+func (s *segment) decode(nodes []node, g int, code *prefixCode) []node {
+	hot, cold := s.hotGroup(g), s.coldGroup(g)
+	n := hot.nodes()
+	i, nth, bucket, codeAt := 0, 0, g*groupBuckets, 0
 	for at := range groupBuckets + n {
-		if !bitAt(hot, at) {
+		if !bitAt(hot, groupHead+n+at) {
 			bucket++
 			continue
 		}
-		if i == n {
-			return nodes, false
-		}
 		fingerprint, value := uint32(hot.byteOf(i))<<24, uint16(inner)
-		if bitAt(cold, i) {
+		if hot.isValued(i) {
 			fingerprint |= cold.bitsOf(nth)
-			value = 1 + code.read(&values)
+			value, codeAt = code.read(cold, codeAt)
+			value++
 			nth++
 		}
 		nodes = append(nodes, newNode(uint32(bucket), fingerprint, value))
 		i++
 	}
-	return nodes, i == n && !bitAt(hot, groupBuckets+n-1) &&
-		len(cold) == wholeWords((values.at+7)/8+3*valued+1)
+	return nodes
 }
 
 // errCrowded says that hashes fall together as no honest list makes them.
@@ -180,13 +205,18 @@ type segmentWriter struct {
 	coldStart []byte
 }
 
-func newSegmentWriter(values []value) *segmentWriter {
+// newSegmentWriter makes room for segments of so many nodes, as a node takes a
+// byte and a half in the hot part and under four in the cold part.
+func newSegmentWriter(values []value, nodes int) *segmentWriter {
 	lengths := make([]uint8, len(values))
 	for i, v := range values {
 		lengths[i] = v.length
 	}
 	code, _ := newPrefixCode(lengths) // the builder made them, or readHead refused them
-	return &segmentWriter{codes: code.codes(), lengths: lengths}
+	return &segmentWriter{
+		codes: code.codes(), lengths: lengths,
+		hot: make([]byte, 0, 3*nodes/2), cold: make([]byte, 0, 4*nodes), out: make([]byte, 0, 6*nodes),
+	}
 }
 
 // layout gives the bytes of the segment that holds nodes, which are in order.
@@ -213,8 +243,8 @@ func (w *segmentWriter) layout(salt uint32, groups int, nodes []node) ([]byte, e
 	table := wholeWords(len(w.hotStart))
 	w.out = binary.LittleEndian.AppendUint32(w.out[:0], salt)
 	w.out = binary.LittleEndian.AppendUint32(w.out, uint32(segmentHead+table+len(w.hot)))
-	w.out = append(fill(append(w.out, w.hotStart...)), w.hot...)
-	w.out = append(fill(append(w.out, w.coldStart...)), w.cold...)
+	w.out = append(room(append(w.out, w.hotStart...), 0), w.hot...)
+	w.out = append(room(append(w.out, w.coldStart...), 0), w.cold...)
 	return w.out, nil
 }
 
@@ -225,7 +255,20 @@ func (w *segmentWriter) start() {
 }
 
 func (w *segmentWriter) addHot(bucket int, nodes []node) {
-	bw := bitWriter{b: w.hot}
+	var head [groupHead / 8]byte
+	for _, n := range nodes {
+		for q := (n.bucket() - bucket) / quarterBuckets; q < len(head); q++ {
+			head[q]++ // the last one counts them all
+		}
+	}
+	bw := bitWriter{b: append(w.hot, head[:]...)}
+	for _, n := range nodes {
+		if n.value() == inner {
+			bw.write(0, 1)
+		} else {
+			bw.write(1, 1)
+		}
+	}
 	i := 0
 	for end := bucket + groupBuckets; bucket < end; bucket++ {
 		for ; i < len(nodes) && nodes[i].bucket() == bucket; i++ {
@@ -233,47 +276,38 @@ func (w *segmentWriter) addHot(bucket int, nodes []node) {
 		}
 		bw.write(0, 1)
 	}
-	for range wholeWords(len(bw.b)+len(nodes)) - len(bw.b) - len(nodes) {
-		bw.b = append(bw.b, 0)
-	}
+	w.hot = room(bw.b, len(nodes))
 	for i := len(nodes) - 1; i >= 0; i-- {
-		bw.b = append(bw.b, byte(nodes[i].fingerprint()>>24))
+		w.hot = append(w.hot, byte(nodes[i].fingerprint()>>24))
 	}
-	w.hot = bw.b
 }
 
 func (w *segmentWriter) addCold(nodes []node) {
 	bw := bitWriter{b: w.cold}
 	valued := 0
 	for _, n := range nodes {
-		if n.value() == inner {
-			bw.write(0, 1)
-		} else {
-			bw.write(1, 1)
+		if n.value() != inner {
+			w.writeValue(&bw, n.value())
 			valued++
 		}
 	}
-	for _, n := range nodes {
-		if v := n.value(); v != inner {
-			bw.write(w.codes[v-1], int(w.lengths[v-1]))
-		}
-	}
-	tail := 3*valued + 1
-	for range wholeWords(len(bw.b)+tail) - len(bw.b) - tail {
-		bw.b = append(bw.b, 0)
-	}
+	w.cold = room(bw.b, 3*valued)
 	for i := len(nodes) - 1; i >= 0; i-- {
 		if n := nodes[i]; n.value() != inner {
-			bw.b = append(bw.b, byte(n.fingerprint()), byte(n.fingerprint()>>8), byte(n.fingerprint()>>16))
+			w.cold = append(w.cold, byte(n.fingerprint()), byte(n.fingerprint()>>8), byte(n.fingerprint()>>16))
 		}
 	}
-	w.cold = append(bw.b, byte(len(nodes)))
 }
 
-// fill appends zeros to a whole word.
-func fill(b []byte) []byte {
-	for len(b)%4 != 0 {
+// room appends zeros, so that with n bytes more b ends in a whole word.
+func room(b []byte, n int) []byte {
+	for (len(b)+n)%4 != 0 {
 		b = append(b, 0)
 	}
 	return b
+}
+
+// writeValue writes a value's code.
+func (w *segmentWriter) writeValue(bw *bitWriter, value uint16) {
+	bw.write(w.codes[value-1], int(w.lengths[value-1]))
 }

@@ -54,6 +54,12 @@ const (
 	YouTubeOff      YouTube = "off" // as YouTube likes it
 )
 
+// The topics of YouTube's two restricted modes.
+const (
+	youTubeStrict   = "youtube-strict"
+	youTubeModerate = "youtube-moderate"
+)
+
 // Sees is what a parent sees of what a person does.
 type Sees string
 

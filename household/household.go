@@ -2,6 +2,7 @@ package household
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -13,6 +14,10 @@ import (
 const (
 	MaxPeople  = 64   // people
 	MaxDevices = 1000 // devices
+
+	// maxPersonID is the highest number a person may have. Numbers are never
+	// used again, and the filter keeps a table up to the highest.
+	maxPersonID = 4095
 )
 
 // Household is the family at one moment: a value that is replaced and never
@@ -35,6 +40,8 @@ type Settings struct {
 	Default BandID `json:"default"`
 	// Paused stops everyone who has rules; zero: not paused.
 	Paused Pause `json:"paused,omitzero"`
+	// Overlays are the country's rules that the family has taken, by ID.
+	Overlays []string `json:"overlays,omitempty"`
 	// Holidays are the days without school.
 	Holidays []Holiday `json:"holidays,omitempty"`
 	// LastPerson and LastDevice are the highest IDs ever given: an ID is never
@@ -121,6 +128,9 @@ func (h *Household) AddPerson(p Person) (*Person, error) {
 	if _, ok := h.bands.Band(p.Band); !ok {
 		return nil, fmt.Errorf("there is no age band %q; it is one of %s", p.Band, h.bands.names())
 	}
+	if h.Settings.LastPerson >= maxPersonID {
+		return nil, fmt.Errorf("%d people have lived here, which is all there is room for; erase the family's data to begin anew", maxPersonID)
+	}
 	h.Settings.LastPerson++
 	p.ID = h.Settings.LastPerson
 	h.People = append(h.People, p)
@@ -137,4 +147,34 @@ func (h *Household) RemovePerson(id filter.PolicyID) {
 			h.Devices[i].Person = 0
 		}
 	}
+}
+
+// clone is a copy that may be altered without touching h.
+func (h *Household) clone() *Household {
+	c := *h
+	c.Settings.Holidays = slices.Clone(h.Settings.Holidays)
+	c.Settings.Overlays = slices.Clone(h.Settings.Overlays)
+	c.People = slices.Clone(h.People)
+	for i := range c.People {
+		p := &c.People[i]
+		p.Switch = maps.Clone(p.Switch)
+		p.Names = slices.Clone(p.Names)
+		p.Homework = slices.Clone(p.Homework)
+		p.Exceptions = slices.Clone(p.Exceptions)
+		p.Tickets = slices.Clone(p.Tickets)
+		if p.Nights != nil {
+			nights := slices.Clone(*p.Nights)
+			p.Nights = &nights
+		}
+	}
+	c.Devices = slices.Clone(h.Devices)
+	for i := range c.Devices {
+		d := &c.Devices[i]
+		d.Addrs, d.MACs, d.Clients = slices.Clone(d.Addrs), slices.Clone(d.MACs), slices.Clone(d.Clients)
+	}
+	c.Requests = slices.Clone(h.Requests)
+	for i := range c.Requests {
+		c.Requests[i].Again = slices.Clone(c.Requests[i].Again)
+	}
+	return &c
 }

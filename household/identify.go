@@ -2,6 +2,7 @@ package household
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/treehouse-dns/treehouse/filter"
 )
@@ -13,9 +14,11 @@ type Clients struct {
 	byMAC  map[MAC]filter.PolicyID
 }
 
-// Clients compiles the devices to a table of who asks.
-func (h *Household) Clients() *Clients {
+// Clients compiles the devices, and the network as it is seen now (which may be
+// nil), to a table of who asks.
+func (h *Household) Clients(network *Network) *Clients {
 	c := &Clients{byAddr: map[netip.Addr]filter.PolicyID{}, byMAC: map[MAC]filter.PolicyID{}}
+	byClient := map[string]filter.PolicyID{}
 	for _, d := range h.Devices {
 		for _, a := range d.Addrs {
 			c.byAddr[a] = d.Person
@@ -23,8 +26,41 @@ func (h *Household) Clients() *Clients {
 		for _, m := range d.MACs {
 			c.byMAC[m] = d.Person
 		}
+		for _, id := range d.Clients {
+			byClient[id] = d.Person
+		}
+	}
+	if network == nil {
+		return c
+	}
+	for _, l := range network.Leases {
+		if id, ok := byClient[l.Client]; ok && l.Client != "" {
+			c.byAddr[l.Addr] = id
+		}
+		if id, ok := c.byMAC[l.MAC]; ok && l.MAC != (MAC{}) {
+			c.byAddr[l.Addr] = id
+		}
+	}
+	// What is seen now wins over what was leased or written down.
+	for addr, mac := range network.Neighbours {
+		id, known := c.byMAC[mac]
+		if known || h.knownOtherwise(addr) {
+			c.byAddr[addr] = id
+		}
 	}
 	return c
+}
+
+// knownOtherwise tells whether the device with that fixed address is known by a
+// MAC too. Whoever is seen there with another MAC is not that device: taking a
+// parent's address does not make a child the parent.
+func (h *Household) knownOtherwise(addr netip.Addr) bool {
+	for _, d := range h.Devices {
+		if len(d.MACs) > 0 && slices.Contains(d.Addrs, addr) {
+			return true
+		}
+	}
+	return false
 }
 
 // Identify tells who asks: by the MAC that came with the query (the caller
@@ -33,10 +69,8 @@ func (h *Household) Clients() *Clients {
 // profile's. It does not allocate.
 func (c *Clients) Identify(source netip.Addr, mac []byte) filter.Client {
 	if len(mac) == len(MAC{}) {
-		if id, ok := c.byMAC[MAC(mac)]; ok {
-			return filter.Client{Policy: id}
-		}
-		return filter.Client{} // a MAC nobody knows is nobody's, whatever its address was before
+		// A MAC nobody knows is nobody's: the address is the forwarder's.
+		return filter.Client{Policy: c.byMAC[MAC(mac)]}
 	}
 	return filter.Client{Policy: c.byAddr[source.Unmap().WithZone("")]}
 }

@@ -49,6 +49,20 @@ func (h *Household) AwakeUntil(id filter.PolicyID, now, until time.Time, name st
 	return p.except(Exception{Of: ExceptNight, From: now, Until: until, Name: CleanWords(name)})
 }
 
+// Grant opens a service, a category or a group for a person until a time.
+func (h *Household) Grant(id filter.PolicyID, subject string, now, until time.Time, name string) error {
+	p := h.Person(id)
+	switch {
+	case p == nil:
+		return noPerson(id)
+	case subject == "" || len(subject) > maxSubject:
+		return fmt.Errorf("%.70q is no service, category or group", subject)
+	case !until.After(now):
+		return fmt.Errorf("the grant would end before it begins; give a later time")
+	}
+	return p.except(Exception{Of: subject, From: now, Until: until, Name: CleanWords(name)})
+}
+
 // CancelExceptions takes every exception from a subject back.
 func (h *Household) CancelExceptions(id filter.PolicyID, of string) error {
 	p := h.Person(id)

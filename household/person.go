@@ -128,28 +128,25 @@ func CleanName(s string) string { return clean(s, maxName) }
 func CleanWords(s string) string { return clean(s, maxWords) }
 
 func clean(s string, limit int) string {
-	var b strings.Builder
-	space, count := false, 0
+	var out []rune
+	space := false
 	for _, r := range s {
-		switch {
-		case unicode.IsSpace(r):
-			space = b.Len() > 0
+		if unicode.IsSpace(r) {
+			space = len(out) > 0
 			continue
-		case r == unicode.ReplacementChar || !unicode.IsPrint(r):
+		}
+		if r == unicode.ReplacementChar || !unicode.IsPrint(r) {
 			continue // control, direction marks, zero width, private use
 		}
-		if count >= limit {
+		if space {
+			out, space = append(out, ' '), false
+		}
+		if len(out) >= limit {
 			break
 		}
-		if space {
-			b.WriteByte(' ')
-			count++
-			space = false
-		}
-		b.WriteRune(r)
-		count++
+		out = append(out, r)
 	}
-	return strings.TrimSpace(b.String())
+	return strings.TrimSpace(string(out[:min(len(out), limit)]))
 }
 
 // sameName compares names as people do.

@@ -28,13 +28,13 @@ func (h *Household) policy(p Person) filter.Policy {
 	if !ok { // a table without this band: the safe one
 		band, _ = h.bands.Band(DefaultBand)
 	}
-	c := compiler{person: p, band: band, holidays: h.Settings.Holidays, zone: h.zone}
+	c := compiler{person: p, band: band, engines: h.bands.Search, holidays: h.Settings.Holidays, zone: h.zone}
 	out := filter.Policy{ID: p.ID, Person: p.Name, Band: string(band.ID), Zone: h.zone}
 
 	out.Allow, out.Block = c.names()
 	// About one topic the first rule that applies decides, so what is nearer to
 	// the person and the moment comes first.
-	out.Topics = slices.Concat(c.granted(), c.homework(), c.switched(), c.defaults(h.bands), c.timed(), c.search(h.bands.Search), c.listed())
+	out.Topics = slices.Concat(c.granted(), c.homework(), c.switched(), h.overlaid(band.ID), c.defaults(h.bands), c.timed(), c.search(), c.listed())
 	out.OnlyListed = band.Mode == ModeListed || c.asks()
 	out.Bedtime = c.bedtime()
 	out.Supervised = len(out.Topics) > 0 || len(out.Allow) > 0 || len(out.Block) > 0 || out.OnlyListed || len(out.Bedtime.Also) > 0
@@ -67,6 +67,7 @@ func longer(a, b filter.Span) filter.Span {
 type compiler struct {
 	person   Person
 	band     Band
+	engines  []string // the safe-search topics
 	holidays []Holiday
 	zone     *time.Location
 }
@@ -99,9 +100,22 @@ func (c compiler) granted() []filter.TopicRule {
 		if _, group := cutGroup(e.Of); group || e.Of == ExceptNight || e.Of == ExceptAll {
 			continue
 		}
-		rules = append(rules, filter.TopicRule{Topic: e.Of, Allow: true, Why: e.Name, When: during([]filter.Span{e.span()})})
+		why := e.Name
+		if why == "" {
+			why = "Open for a while."
+		}
+		rules = append(rules, filter.TopicRule{Topic: e.Of, Allow: true, Why: why, When: during([]filter.Span{e.span()})})
 	}
 	return rules
+}
+
+// chosen is the reason for what a parent switched.
+const chosen = "A parent chose this for you."
+
+// isSafeMode tells whether a subject is the safe mode of a search engine or of
+// YouTube.
+func (c compiler) isSafeMode(subject string) bool {
+	return slices.Contains(c.engines, subject) || subject == youTubeStrict || subject == youTubeModerate
 }
 
 // switched are the person's own switches, those of one topic before those of
@@ -109,8 +123,10 @@ func (c compiler) granted() []filter.TopicRule {
 func (c compiler) switched() []filter.TopicRule {
 	var topics, groups []filter.TopicRule
 	for _, subject := range sortedKeys(c.person.Switch) {
-		rule := topicRule(subject, "A parent chose this for you.")
-		if rule.Allow = c.person.Switch[subject]; !rule.Allow {
+		rule := topicRule(subject, chosen)
+		// On lets a service or a category be; for a safe mode it is the mode
+		// that is on.
+		if rule.Allow = c.person.Switch[subject] != c.isSafeMode(subject); !rule.Allow {
 			rule.When = c.always(subject)
 		}
 		if rule.Group != "" {
@@ -194,18 +210,18 @@ func (c compiler) homework() []filter.TopicRule {
 }
 
 // search is safe search and YouTube's mode.
-func (c compiler) search(engines []string) []filter.TopicRule {
+func (c compiler) search() []filter.TopicRule {
 	var rules []filter.TopicRule
 	if search := c.person.search(c.band); search == SearchForced || search == SearchChoice {
-		for _, id := range engines {
+		for _, id := range c.engines {
 			rules = append(rules, filter.TopicRule{Topic: id, Why: "Searches are made in safe mode."})
 		}
 	}
 	switch c.person.youTube(c.band) {
 	case YouTubeStrict:
-		rules = append(rules, filter.TopicRule{Topic: "youtube-strict", Why: "YouTube is in its strict mode."})
+		rules = append(rules, filter.TopicRule{Topic: youTubeStrict, Why: "YouTube is in its strict mode."})
 	case YouTubeModerate:
-		rules = append(rules, filter.TopicRule{Topic: "youtube-moderate", Why: "YouTube is in its moderate mode."})
+		rules = append(rules, filter.TopicRule{Topic: youTubeModerate, Why: "YouTube is in its moderate mode."})
 	}
 	return rules
 }
@@ -231,6 +247,9 @@ func (c compiler) asks() bool {
 	return c.person.Unknown == UnknownAsk && len(c.band.Asking.Listed) > 0
 }
 
+// onTheList is the reason for what allow-list mode shows.
+const onTheList = "On your list."
+
 // listed is what allow-list mode shows.
 func (c compiler) listed() []filter.TopicRule {
 	topics := c.band.Listed
@@ -244,7 +263,7 @@ func (c compiler) listed() []filter.TopicRule {
 		}
 	}
 	for _, id := range topics {
-		rules = append(rules, filter.TopicRule{Topic: id, Why: "On your list."})
+		rules = append(rules, filter.TopicRule{Topic: id, Why: onTheList})
 	}
 	return rules
 }

@@ -17,6 +17,8 @@ const (
 	askedPerHour = 5
 	// openRequests of one person may wait at once.
 	openRequests = 20
+	// maxRequests of one person are kept, those that were answered among them.
+	maxRequests = 200
 	// requestLife is how long a request waits for an answer, and an answer is
 	// shown to the child.
 	requestLife = 7 * 24 * time.Hour
@@ -26,13 +28,17 @@ const (
 type Request struct {
 	ID     RequestID       `json:"id"`
 	Person filter.PolicyID `json:"person"`
-	Site   string          `json:"site,omitempty"`    // what it is about; empty: time
-	Of     string          `json:"of,omitempty"`      // for time: of what, as Exception.Of
-	Length int             `json:"minutes,omitempty"` // for time
-	Words  string          `json:"words,omitempty"`   // the child's, cleaned
-	Asked  time.Time       `json:"asked"`             // the first time
-	Again  []time.Time     `json:"again,omitempty"`   // asked the same again, within the last hour
-	Answer Answer          `json:"answer,omitzero"`
+	Site   string          `json:"site,omitempty"` // what it is about; empty: time
+	// Service is the service that the site belongs to, where that is why it is
+	// blocked. The answer is then about the whole service: one of its names
+	// alone would rarely work.
+	Service string      `json:"service,omitempty"`
+	Of      string      `json:"of,omitempty"`      // for time: of what, as Exception.Of
+	Length  int         `json:"minutes,omitempty"` // for time
+	Words   string      `json:"words,omitempty"`   // the child's, cleaned
+	Asked   time.Time   `json:"asked"`             // the first time
+	Again   []time.Time `json:"again,omitempty"`   // asked the same again, within the last hour
+	Answer  Answer      `json:"answer,omitzero"`
 }
 
 // Answer is a parent's. The zero Answer is none yet.
@@ -59,26 +65,32 @@ func (h *Household) Ask(r Request, now time.Time) (*Request, error) {
 			return nil, err
 		}
 		r.Of, r.Length = "", 0
-	} else if r.Of == "" || r.Length <= 0 || time.Duration(r.Length)*time.Minute > maxMoreTime {
+		if len(r.Service) > maxSubject {
+			r.Service = ""
+		}
+	} else if r.Service = ""; r.Of == "" || len(r.Of) > maxSubject || r.Length <= 0 || time.Duration(r.Length)*time.Minute > maxMoreTime {
 		return nil, fmt.Errorf("a request is about a site, or about 1 to %d minutes of something", int(maxMoreTime.Minutes()))
 	}
 	if h.askedSince(r.Person, now.Add(-time.Hour)) >= askedPerHour {
 		return nil, fmt.Errorf("you have asked %d times within an hour; try again a little later", askedPerHour)
 	}
-	waiting := 0
+	waiting, kept := 0, 0
 	for i := range h.Requests {
 		o := &h.Requests[i]
+		if o.Person == r.Person {
+			kept++
+		}
 		if o.Person != r.Person || !o.Open() {
 			continue
 		}
-		if o.Site == r.Site && o.Of == r.Of {
+		if o.Of == r.Of && o.Service == r.Service && (o.Site == r.Site || r.Service != "") {
 			o.Again = append(slices.DeleteFunc(o.Again, func(t time.Time) bool { return t.Before(now.Add(-time.Hour)) }), now)
 			o.Length = max(o.Length, r.Length)
 			return o, nil
 		}
 		waiting++
 	}
-	if waiting >= openRequests {
+	if waiting >= openRequests || kept >= maxRequests {
 		return nil, fmt.Errorf("%d of your requests are waiting; ask your parents to answer some first", waiting)
 	}
 	h.Settings.LastAsked++
@@ -128,6 +140,11 @@ func (h *Household) AnswerRequest(id RequestID, allow bool, now, until time.Time
 	var err error
 	switch {
 	case !allow:
+	case r.Service != "" && until.IsZero():
+		err = h.SetSwitch(r.Person, r.Service, true)
+	case r.Service != "":
+		answer.Until = until
+		err = h.Grant(r.Person, r.Service, now, until, words)
 	case r.Site != "":
 		answer.Until = until
 		err = h.SetName(r.Person, r.Site, true, now, until, words)

@@ -18,6 +18,9 @@ const (
 	MaxExceptions = 100  // exceptions that have not ended
 )
 
+// hostLetters are what the name of a site is made of.
+const hostLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
+
 // Site reads what a person types for a site, "https://www.example.com/page"
 // perhaps, and gives the name a rule should be about: in lower case, without
 // "www.", without a final dot. Names in other scripts have to be A-labels
@@ -39,10 +42,8 @@ func Site(typed string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%.60q is no site: %w", typed, err)
 	}
-	for i := 0; i < len(s); i++ {
-		if c := s[i] | 0x20; !('a' <= c && c <= 'z' || '0' <= c && c <= '9' || s[i] == '-' || s[i] == '.' || s[i] == '_') {
-			return "", fmt.Errorf("%.60q is no site; write it like example.com", typed)
-		}
+	if strings.ContainsFunc(s, func(r rune) bool { return !strings.ContainsRune(hostLetters, r) }) {
+		return "", fmt.Errorf("%.60q is no site; write it like example.com", typed)
 	}
 	if name.Labels() > 2 && strings.HasPrefix(strings.ToLower(s), "www.") {
 		name = name.Parent()
@@ -101,6 +102,9 @@ func (p *Person) forget(name string) bool {
 	return len(p.Names) < before
 }
 
+// maxSubject is the longest subject in bytes: a topic's ID or a group's name.
+const maxSubject = 63 + len(GroupPrefix)
+
 // SetSwitch turns a service, a category ("tiktok", "forums") or a group
 // ("group:social") on or off for a person, whatever their band says.
 func (h *Household) SetSwitch(id filter.PolicyID, subject string, on bool) error {
@@ -108,7 +112,7 @@ func (h *Household) SetSwitch(id filter.PolicyID, subject string, on bool) error
 	if p == nil {
 		return noPerson(id)
 	}
-	if subject == "" || len(subject) > 63+len(GroupPrefix) {
+	if subject == "" || len(subject) > maxSubject {
 		return fmt.Errorf("%.70q is no service, category or group", subject)
 	}
 	if _, had := p.Switch[subject]; !had && len(p.Switch) >= MaxSwitches {
@@ -128,5 +132,132 @@ func (h *Household) ClearSwitch(id filter.PolicyID, subject string) error {
 		return noPerson(id)
 	}
 	delete(p.Switch, subject)
+	return nil
+}
+
+// SetSearch makes search engines answer in safe mode for a person (SearchForced),
+// or leaves it to the person (SearchChoice) or to nobody (SearchOff).
+func (h *Household) SetSearch(id filter.PolicyID, search Search) error {
+	p := h.Person(id)
+	if p == nil {
+		return noPerson(id)
+	}
+	switch search {
+	case SearchForced, SearchChoice, SearchOff, "":
+		p.Search = search
+		return nil
+	}
+	return fmt.Errorf("%q is no search setting; it is forced, choice or off", search)
+}
+
+// SetYouTube chooses the mode YouTube answers in for a person. Whether the
+// service is on at all is the switch "youtube".
+func (h *Household) SetYouTube(id filter.PolicyID, mode YouTube) error {
+	p := h.Person(id)
+	if p == nil {
+		return noPerson(id)
+	}
+	switch mode {
+	case YouTubeStrict, YouTubeModerate, YouTubeOff, "":
+		p.YouTube = mode
+		return nil
+	}
+	return fmt.Errorf("%q is no YouTube setting; it is strict, moderate or off", mode)
+}
+
+// SetUnknown says what happens to sites in no list. Only a band that says what
+// is open without asking can ask.
+func (h *Household) SetUnknown(id filter.PolicyID, unknown Unknown) error {
+	p := h.Person(id)
+	if p == nil {
+		return noPerson(id)
+	}
+	switch unknown {
+	case UnknownPass, "":
+	case UnknownAsk:
+		if band, _ := h.bands.Band(p.Band); len(band.Asking.Listed) == 0 {
+			return fmt.Errorf("unknown sites cannot ask in the age band %s", p.Band)
+		}
+	default:
+		return fmt.Errorf("%q is no setting for unknown sites; it is pass or ask", unknown)
+	}
+	p.Unknown = unknown
+	return nil
+}
+
+// maxHours is how many stretches a night, homework or holidays may have.
+const maxHours = 50
+
+// SetNights replaces the nights of a person's band; nil gives them back, an
+// empty list is no bedtime at all.
+func (h *Household) SetNights(id filter.PolicyID, nights []Hours) error {
+	p := h.Person(id)
+	if p == nil {
+		return noPerson(id)
+	}
+	if err := checkHours(nights); err != nil {
+		return err
+	}
+	p.Nights = nil
+	if nights != nil {
+		p.Nights = &nights
+	}
+	return nil
+}
+
+// SetHomework replaces a person's homework times.
+func (h *Household) SetHomework(id filter.PolicyID, work []Homework) error {
+	p := h.Person(id)
+	if p == nil {
+		return noPerson(id)
+	}
+	for _, w := range work {
+		if err := checkHours([]Hours{{w.Days, w.From, w.To}}); err != nil {
+			return err
+		}
+	}
+	if len(work) > maxHours {
+		return fmt.Errorf("%s cannot have more than %d homework times", p.Name, maxHours)
+	}
+	p.Homework = work
+	return nil
+}
+
+func checkHours(hours []Hours) error {
+	if len(hours) > maxHours {
+		return fmt.Errorf("there cannot be more than %d stretches of hours", maxHours)
+	}
+	for _, h := range hours {
+		if h.From == h.To || h.From >= endOfDay || h.To > endOfDay {
+			return fmt.Errorf("from %s to %s is no stretch of a day", h.From, h.To)
+		}
+		if d := h.Days; d != AllDays && d != SchoolDays && d != FreeDays {
+			return fmt.Errorf("%q is not a kind of day; it is all, school or free", h.Days)
+		}
+	}
+	return nil
+}
+
+// SetHolidays replaces the days without school.
+func (h *Household) SetHolidays(days []Holiday) error {
+	if len(days) > maxHours {
+		return fmt.Errorf("there cannot be more than %d holidays", maxHours)
+	}
+	for i := range days {
+		days[i].Name = CleanName(days[i].Name)
+		if days[i].Last.Before(days[i].First) {
+			return fmt.Errorf("the holidays %q end on %s, before they begin on %s", days[i].Name, days[i].Last, days[i].First)
+		}
+	}
+	h.Settings.Holidays = days
+	return nil
+}
+
+// SetDefault chooses the band of devices nobody has assigned.
+func (h *Household) SetDefault(band BandID) error {
+	if _, ok := h.bands.Band(band); !ok {
+		return fmt.Errorf("there is no age band %q; it is one of %s", band, h.bands.names())
+	}
+	h.Settings.Default = band
 	return nil
 }

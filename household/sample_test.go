@@ -51,7 +51,7 @@ var monday = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 func TestSampleAnswersAlikeAtEveryHour(t *testing.T) {
 	h := Sample(monday, DefaultBands(), time.UTC)
 	snap := filter.NewSnapshot(compiled(t), nil, h.Policies())
-	who := h.Clients()
+	who := h.Clients(nil)
 	ana, ben, maria := netip.MustParseAddr("127.0.0.2"), netip.MustParseAddr("127.0.0.3"), netip.MustParseAddr("127.0.0.4")
 	stranger := netip.MustParseAddr("127.0.0.9")
 	decide := func(from netip.Addr, name string, at time.Time) filter.Verdict {
@@ -99,7 +99,7 @@ func TestSampleAnswersAlikeAtEveryHour(t *testing.T) {
 }
 
 func TestIdentifyDoesNotAllocate(t *testing.T) {
-	who := Sample(monday, DefaultBands(), nil).Clients()
+	who := Sample(monday, DefaultBands(), nil).Clients(nil)
 	mapped := netip.MustParseAddr("::ffff:127.0.0.3")
 	mac := []byte{2, 0, 0, 0, 0, 1}
 	if n := testing.AllocsPerRun(100, func() {
@@ -108,5 +108,11 @@ func TestIdentifyDoesNotAllocate(t *testing.T) {
 		}
 	}); n != 0 {
 		t.Errorf("%v allocations a query", n)
+	}
+}
+
+func BenchmarkDefaultBands(b *testing.B) {
+	for b.Loop() {
+		DefaultBands()
 	}
 }

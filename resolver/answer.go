@@ -25,10 +25,23 @@ func (s *Server) answer(q *query, v *filter.Verdict) response {
 	case filter.Rewrite:
 		return s.rewritten(q, v)
 	}
-	if r, ok := s.special(q); ok {
+	if r, ok := s.special(q, min(ttlLocal, s.ttlCap(q.now, v))); ok {
 		return r
 	}
+	if q.qtype == typeANY {
+		return s.any(q)
+	}
 	return s.lookUp(q, q.name)
+}
+
+// any answers a question for everything with the least that is an answer
+// (RFC 8482 §4.2): nothing to amplify with, and a copy of nothing.
+func (s *Server) any(q *query) response {
+	const cpu = "\x07RFC8482"
+	b := append(appendRR(q.scratch[:0], typeHINFO, ttlANY, len(cpu)+1), cpu...)
+	b = append(b, 0)
+	q.scratch = b
+	return response{answers: 1, body: b}
 }
 
 // lookUp answers from what an upstream has said about a name, or has the
@@ -123,7 +136,7 @@ func (s *Server) blocked(q *query, v *filter.Verdict) response {
 func (s *Server) rewritten(q *query, v *filter.Verdict) response {
 	target := v.Target
 	if q.qtype != typeA && q.qtype != typeAAAA && q.qtype != typeCNAME {
-		return s.noData(q, s.config.BlockTTL)
+		return s.noData(q, min(s.config.BlockTTL, s.ttlCap(q.now, v)))
 	}
 	if bytes.Equal(q.name, target) {
 		return s.lookUp(q, q.name)

@@ -56,7 +56,7 @@ type Strategy uint8
 const (
 	InOrder  Strategy = iota // the first that works
 	Fastest                  // the one that answers soonest, and now and then another to find out
-	Parallel                 // up to three at once; the first good answer wins
+	Parallel                 // two at once; the first good answer wins
 )
 
 // Upstream is a resolver that is asked.

@@ -6,30 +6,44 @@ import (
 	"net"
 	"net/netip"
 	"syscall"
+	"time"
 )
 
 const (
 	// leastPort keeps clear of the ports that services are found at.
 	leastPort = 10240
-	// portTries is how many ports are tried that turn out to be in use.
+	// portTries is how many ports are tried that turn out to be in use, or to
+	// have been used a moment ago.
 	portTries = 8
+	// socketsKept is how many sockets to upstreams stay open between
+	// questions, without a port. More are opened when more are needed.
+	socketsKept = 128
 )
 
-// dial reaches an upstream: over UDP from a port drawn by chance that only this
-// question uses, connected, so that the kernel turns away who is not the
-// upstream, and no ICMP rate limit tells which ports are open (SAD DNS).
-func (s *Server) dial(ctx context.Context, network string, addr netip.AddrPort) (net.Conn, error) {
-	if s.config.Dial != nil {
-		return s.config.Dial(ctx, network, addr)
-	}
-	if network != "udp" {
+// dial reaches an upstream. Over UDP every question has a port of its own that
+// cannot be foretold, and the socket is connected, so that the kernel turns
+// away who is not the upstream, and no ICMP rate limit tells which ports are
+// open (RFC 5452 §9.2, SAD DNS).
+func (s *Server) dial(network string, addr netip.AddrPort, deadline time.Time) (net.Conn, error) {
+	if s.config.Dial != nil || network != "udp" {
+		ctx, cancel := context.WithDeadline(s.ctx, deadline)
+		defer cancel()
+		if s.config.Dial != nil {
+			return s.config.Dial(ctx, network, addr)
+		}
 		var d net.Dialer
 		return d.DialContext(ctx, network, addr.String())
 	}
+	return s.sockets.dial(addr, &s.ports)
+}
+
+// dialFresh opens a socket for one question, at a port drawn from all that are
+// free. It is what a system does that has nothing quicker.
+func dialFresh(addr netip.AddrPort, ports *numbers) (net.Conn, error) {
 	var err error
 	for range portTries {
 		var conn *net.UDPConn
-		local := &net.UDPAddr{Port: int(s.ports.drawFrom(leastPort))}
+		local := &net.UDPAddr{Port: int(ports.drawFrom(leastPort))}
 		if conn, err = net.DialUDP("udp", local, net.UDPAddrFromAddrPort(addr)); err == nil {
 			return conn, nil
 		}

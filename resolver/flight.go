@@ -139,7 +139,7 @@ func (s *Server) wait(q *query, to writer) {
 	}
 	if first {
 		s.metrics.Misses.Add(1)
-		s.tasks.Go(func() { s.fly(fl) })
+		s.dispatch(fl)
 	} else {
 		s.metrics.Merged.Add(1)
 	}
@@ -154,13 +154,34 @@ func (s *Server) prefetch(q *query, k *key) {
 	fl, first, _ := s.flights.join(&mine, nil)
 	if first {
 		s.metrics.Prefetches.Add(1)
-		s.tasks.Go(func() { s.fly(fl) })
+		s.dispatch(fl)
+	}
+}
+
+// dispatch gives a flight to a goroutine that has nothing to do, or to a new
+// one. Some stay for the next: a stack that has grown is worth keeping.
+func (s *Server) dispatch(fl *flight) {
+	select {
+	case s.work <- fl:
+	default:
+		s.tasks.Go(func() {
+			for s.fly(fl); s.idle.Add(1) <= crewKept; {
+				select {
+				case fl = <-s.work:
+					s.idle.Add(-1)
+					s.fly(fl)
+				case <-s.ctx.Done():
+					return
+				}
+			}
+			s.idle.Add(-1)
+		})
 	}
 }
 
 // fly takes a flight to the upstreams and back, and answers those who wait.
 func (s *Server) fly(fl *flight) {
-	e, err := s.forward(s.ctx, &fl.key)
+	e, err := s.forward(&fl.key)
 	if err == nil {
 		if !e.has(markUncached) {
 			s.cache.put(&fl.key, e)

@@ -1,17 +1,21 @@
 package resolver
 
 import (
+	"bytes"
 	"cmp"
-	"context"
 	"encoding/binary"
 	"errors"
 	"slices"
 	"time"
 )
 
-// exploreEvery is how often the fastest strategy asks another upstream than the
-// fastest, to find out whether it still is.
+// exploreEvery is how often the fastest strategy asks another upstream as well,
+// to find out whether the fastest still is: once in so many questions.
 const exploreEvery = 64
+
+// parallelMax is how many upstreams the parallel strategy asks at once; that
+// leaves one packet of askMax for TCP.
+const parallelMax = 2
 
 // Errors of asking upstreams.
 var (
@@ -33,28 +37,28 @@ func why(err error) ede {
 
 // forward asks the upstreams for k until one has answered, the time is over or
 // the packets are used up.
-func (s *Server) forward(ctx context.Context, k *key) (entry, error) {
+func (s *Server) forward(k *key) (entry, error) {
 	r := s.routes.find(k.name)
-	ctx, cancel := context.WithTimeout(ctx, askTime)
-	defer cancel()
+	deadline := time.Now().Add(askTime)
 	if r.strategy == Parallel && len(r.upstreams) > 1 {
-		return s.forwardParallel(ctx, k, r)
+		return s.forwardParallel(k, r, deadline)
 	}
 	order := r.order(s)
 	sends := 1
 	if len(order) == 1 {
 		sends = 2 // a packet may get lost, and there is nobody else
 	}
-	t := trial{server: s, route: r, key: k, budget: askMax, share: max(sends, min(len(order), askMax))}
+	t := trial{server: s, route: r, key: k, deadline: deadline, budget: askMax, share: max(sends, min(len(order), askMax))}
 	err := errNobody
 	for len(t.asked) < len(order) && t.budget > 0 {
-		u := s.choose(ctx, order, t.asked)
+		u := s.choose(order, t.asked, deadline)
 		if u == nil {
 			break
 		}
 		t.asked = append(t.asked, u)
+		s.tryOut(r, order, u, k)
 		var e entry
-		if e, err = t.ask(ctx, u, sends); err == nil {
+		if e, err = t.ask(u, sends); err == nil {
 			return e, nil
 		}
 	}
@@ -62,24 +66,28 @@ func (s *Server) forward(ctx context.Context, k *key) (entry, error) {
 }
 
 // forwardParallel asks several upstreams at once and takes the first good answer.
-func (s *Server) forwardParallel(ctx context.Context, k *key, r *route) (entry, error) {
+func (s *Server) forwardParallel(k *key, r *route, deadline time.Time) (entry, error) {
 	type result struct {
 		e   entry
 		err error
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	results := make(chan result, askMax)
+	results := make(chan result, parallelMax)
 	var asked []*upstream
-	for len(asked) < min(askMax, len(r.upstreams)) {
-		u := s.choose(ctx, r.upstreams, asked)
+	for len(asked) < parallelMax {
+		u := s.choose(r.upstreams, asked, deadline)
 		if u == nil {
 			break
 		}
 		asked = append(asked, u)
+		mine := *k // the loser is still at it when the flight has landed
+		mine.name = bytes.Clone(k.name)
+		budget := 1
+		if len(asked) == 1 {
+			budget = askMax - parallelMax + 1 // one of them may need TCP
+		}
 		s.tasks.Go(func() {
-			t := trial{server: s, route: r, key: k, budget: 1, share: 1}
-			e, err := t.ask(ctx, u, 1)
+			t := trial{server: s, route: r, key: &mine, deadline: deadline, budget: budget, share: 1}
+			e, err := t.ask(u, 1)
 			results <- result{e, err}
 		})
 	}
@@ -105,15 +113,39 @@ func (r *route) order(s *Server) []*upstream {
 		_, y := b.health.standing()
 		return cmp.Compare(x, y)
 	})
-	if s.explore.Add(1)%exploreEvery == 0 {
-		order[0], order[1] = order[1], order[0]
-	}
 	return order
+}
+
+// tryOut finds out, beside a question and with it, whether an upstream that
+// would be preferred to the chosen one works by now. Nobody waits for that.
+func (s *Server) tryOut(r *route, order []*upstream, chosen *upstream, k *key) {
+	explore := r.strategy == Fastest && s.explore.Add(1)%exploreEvery == 0
+	for _, u := range order {
+		if u == chosen && r.strategy != Fastest {
+			return
+		}
+		if u == chosen {
+			continue
+		}
+		works, _ := u.health.standing()
+		if works && !explore {
+			continue
+		}
+		if may, _ := u.health.admit(s.config.Now()); !may {
+			continue
+		}
+		mine := key{name: bytes.Clone(k.name), qtype: k.qtype, variant: k.variant, hash: k.hash}
+		s.tasks.Go(func() {
+			t := trial{server: s, route: r, key: &mine, deadline: time.Now().Add(askTime), budget: 1, share: 1}
+			t.ask(u, 1)
+		})
+		return
+	}
 }
 
 // choose finds the first upstream that may be asked: one that works, else one
 // that is to be tried out. Where others are trying them all out, it waits.
-func (s *Server) choose(ctx context.Context, order, asked []*upstream) *upstream {
+func (s *Server) choose(order, asked []*upstream, deadline time.Time) *upstream {
 	for {
 		for _, u := range order {
 			if works, _ := u.health.standing(); works && !slices.Contains(asked, u) {
@@ -136,9 +168,11 @@ func (s *Server) choose(ctx context.Context, order, asked []*upstream) *upstream
 		if wait == nil {
 			return nil
 		}
+		late := time.NewTimer(time.Until(deadline))
 		select {
 		case <-wait:
-		case <-ctx.Done():
+			late.Stop()
+		case <-late.C:
 			return nil
 		}
 	}
@@ -146,30 +180,27 @@ func (s *Server) choose(ctx context.Context, order, asked []*upstream) *upstream
 
 // trial is one question being put to upstreams.
 type trial struct {
-	server *Server
-	route  *route
-	key    *key
-	asked  []*upstream
-	budget int // packets left
-	share  int // among how many the time is shared
+	server   *Server
+	route    *route
+	key      *key
+	deadline time.Time
+	asked    []*upstream
+	budget   int // packets left
+	share    int // among how many the time is shared
 }
 
 // ask asks one upstream, and takes from its answer what belongs to the question.
-func (t *trial) ask(ctx context.Context, u *upstream, sends int) (e entry, err error) {
+func (t *trial) ask(u *upstream, sends int) (e entry, err error) {
 	s := t.server
 	buf := s.buffers.Get().(*buffers)
 	defer s.buffers.Put(buf)
 	var msg []byte
 	for range sends {
 		began := time.Now()
-		msg, err = u.exchange(ctx, t.key, buf, t.patience(ctx, u), &t.budget)
+		msg, err = u.exchange(t.key, buf, began.Add(t.patience(u)), &t.budget)
 		if err == nil {
 			u.health.answered(time.Since(began))
 			break
-		}
-		if context.Cause(ctx) == context.Canceled {
-			u.health.abandoned()
-			return nil, err
 		}
 		s.metrics.UpstreamSilent.Add(1)
 		if t.budget <= 0 {
@@ -184,7 +215,8 @@ func (t *trial) ask(ctx context.Context, u *upstream, sends int) (e entry, err e
 		s.metrics.UpstreamRefused.Add(1)
 		return nil, errRefused
 	}
-	h := &buf.harvester
+	h := s.harvesters.Get().(*harvester)
+	defer s.harvesters.Put(h)
 	h.private = t.route.private
 	if e, err = h.harvest(nil, t.key, msg, s.clock(s.config.Now())); err == nil && e == nil {
 		err = errRecords
@@ -197,9 +229,8 @@ func (t *trial) ask(ctx context.Context, u *upstream, sends int) (e entry, err e
 
 // patience is how long an upstream is given: four times what it usually takes,
 // or its share of the time there is.
-func (t *trial) patience(ctx context.Context, u *upstream) time.Duration {
-	deadline, _ := ctx.Deadline()
-	left := time.Until(deadline)
+func (t *trial) patience(u *upstream) time.Duration {
+	left := time.Until(t.deadline)
 	_, usual := u.health.standing()
 	if usual == 0 {
 		return min(askTime/time.Duration(t.share), left)

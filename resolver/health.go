@@ -80,13 +80,6 @@ func (h *health) silent(now time.Time) {
 	h.release()
 }
 
-// abandoned reports that nobody waited for the answer.
-func (h *health) abandoned() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.release()
-}
-
 func (h *health) release() {
 	if h.probe != nil {
 		close(h.probe)

@@ -12,6 +12,9 @@ const (
 	// udpQueryMax is the room for a query over UDP. A padded query with every
 	// known option stays below 600; what is longer is cut and refused.
 	udpQueryMax = 2048
+	// scratchSize is the room in which an answer is made up; one that needs
+	// more takes it.
+	scratchSize = 512
 	// tcpQueryMax bounds what one TCP query may make us hold. Nothing a stub
 	// resolver sends comes near it.
 	tcpQueryMax = 4096
@@ -26,6 +29,9 @@ const (
 	// askMax is how many packets to upstreams one client's query may cost,
 	// retries, a switch to TCP and a failover included (NXNS, CVE-2020-12662).
 	askMax = 3
+	// pointersMax is how often a compressed name may jump: servers
+	// write names that jump once or twice.
+	pointersMax = 32
 	// recordsMax bounds an answer that has to be taken apart and put together
 	// again because it holds records nobody asked for.
 	recordsMax = 256
@@ -50,8 +56,8 @@ const (
 	// foldedWait is how much longer to listen once an answer came in which the
 	// upstream changed the case of the name, before asking without 0x20.
 	foldedWait = 300 * time.Millisecond
-	// foldedTime is how long an upstream that changes case is asked without.
-	foldedTime = time.Hour
+	// spareTime is how long an upstream is spared what it did not understand.
+	spareTime = time.Hour
 	// tcpIdle closes a connection that says nothing (RFC 7766 §6.2.3).
 	tcpIdle = 10 * time.Second
 	// tcpWrite is how long a client may take to receive a reply.
@@ -66,8 +72,10 @@ const (
 	// flightsMax bounds questions on their way to upstreams. Each holds a
 	// goroutine, a socket and its buffers, about 10 KiB: 10 MiB in all.
 	flightsMax = 1024
+	// crewKept is how many goroutines stay when no flight needs them.
+	crewKept = 64
 	// flightsPerClient leaves room for the others when one device floods.
-	flightsPerClient = flightsMax / 4
+	flightsPerClient = flightsMax / 2
 	// pendingMax bounds queries waiting for those flights, 1 KiB each.
 	pendingMax = 4096
 	// pendingPerClient is how many queries of one client may wait (DNSBomb).
@@ -94,6 +102,8 @@ const (
 	ttlSupervised = 60
 	// ttlLocal is for names of the house: leases change.
 	ttlLocal = 60
+	// ttlANY is for the answer to ANY, which never changes.
+	ttlANY = 3600
 	// ttlMax keeps an upstream's mistake from lasting longer than a day.
 	ttlMax = 86400
 	// ttlNegativeMax keeps a name that does not exist from staying away for

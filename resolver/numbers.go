@@ -37,22 +37,35 @@ func (n *numbers) drawFrom(least uint16) uint16 {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for {
-		v := uint16(n.source.Uint64())
-		if v < least || n.seen[v/64]&(1<<(v%64)) != 0 {
-			continue
+		if v := uint16(n.source.Uint64()); v >= least && n.note(v) {
+			return v
 		}
-		if n.drawn {
-			old := n.last[n.next]
-			n.seen[old/64] &^= 1 << (old % 64)
-		}
-		n.seen[v/64] |= 1 << (v % 64)
-		n.last[n.next] = v
-		n.next++
-		if n.next == len(n.last) {
-			n.next, n.drawn = 0, true
-		}
-		return v
 	}
+}
+
+// fresh tells whether a number that somebody else drew was not among the last
+// freshFor ones, and counts it among them.
+func (n *numbers) fresh(v uint16) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.note(v)
+}
+
+func (n *numbers) note(v uint16) bool {
+	if n.seen[v/64]&(1<<(v%64)) != 0 {
+		return false
+	}
+	if n.drawn {
+		old := n.last[n.next]
+		n.seen[old/64] &^= 1 << (old % 64)
+	}
+	n.seen[v/64] |= 1 << (v % 64)
+	n.last[n.next] = v
+	n.next++
+	if n.next == len(n.last) {
+		n.next, n.drawn = 0, true
+	}
+	return true
 }
 
 // mix gives each letter of a name in wire form a case by chance.

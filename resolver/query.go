@@ -21,13 +21,14 @@ const (
 type rcode uint16
 
 const (
-	noError  rcode = 0
-	formErr  rcode = 1
-	servFail rcode = 2
-	nxDomain rcode = 3
-	notImp   rcode = 4
-	refused  rcode = 5
-	badVers  rcode = 16
+	noError   rcode = 0
+	formErr   rcode = 1
+	servFail  rcode = 2
+	nxDomain  rcode = 3
+	notImp    rcode = 4
+	refused   rcode = 5
+	badVers   rcode = 16
+	badCookie rcode = 23
 	// silence stands for no reply at all.
 	silence rcode = 0xffff
 )

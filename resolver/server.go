@@ -16,28 +16,32 @@ import (
 // the filter holds a snapshot, and let Run answer until its context ends. All
 // methods but Listen and Run may be called by any number of goroutines.
 type Server struct {
-	config    Config
-	filter    *filter.Live
-	clients   Clients
-	specials  *specials
-	routes    *routes
-	soa       []byte
-	loopback  []netip.Addr
-	cache     *cache
-	flights   flights
-	failures  failures
-	limiter   *limiter
-	ids       numbers
-	ports     numbers
-	explore   atomic.Uint32
-	buffers   sync.Pool
-	metrics   Metrics
-	started   time.Time
-	listeners listeners
+	config     Config
+	filter     *filter.Live
+	clients    Clients
+	specials   *specials
+	routes     *routes
+	soa        []byte
+	loopback   []netip.Addr
+	cache      *cache
+	flights    flights
+	failures   failures
+	limiter    *limiter
+	sockets    *sockets
+	ids        numbers
+	ports      numbers
+	explore    atomic.Uint32
+	buffers    sync.Pool // of *buffers, one for each flight
+	harvesters sync.Pool // of *harvester, for the moment that an answer is taken in
+	metrics    Metrics
+	started    time.Time
+	listeners  listeners
 
 	ctx   context.Context // ends when the server does
 	stop  context.CancelFunc
-	tasks sync.WaitGroup // flights
+	tasks sync.WaitGroup // flights, and TCP connections
+	work  chan *flight   // to goroutines that wait for one
+	idle  atomic.Int32   // how many do
 }
 
 // New makes a server. The error names every field that is wrong.
@@ -47,17 +51,20 @@ func New(config Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		config:   config,
-		filter:   config.Filter,
-		clients:  config.Clients,
-		specials: newSpecials(&config),
-		soa:      soaData(),
-		loopback: []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()},
-		cache:    newCache(config.CacheBytes),
-		flights:  flights{aloft: map[flightKey]*flight{}, clients: map[netip.Addr]*burden{}},
-		limiter:  newLimiter(config.Rate),
-		buffers:  sync.Pool{New: func() any { return new(buffers) }},
-		started:  config.Now(),
+		config:     config,
+		filter:     config.Filter,
+		clients:    config.Clients,
+		specials:   newSpecials(&config),
+		soa:        soaData(),
+		loopback:   []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()},
+		cache:      newCache(config.CacheBytes),
+		flights:    flights{aloft: map[flightKey]*flight{}, clients: map[netip.Addr]*burden{}},
+		limiter:    newLimiter(config.Rate),
+		buffers:    sync.Pool{New: func() any { return new(buffers) }},
+		harvesters: sync.Pool{New: func() any { return new(harvester) }},
+		sockets:    newSockets(),
+		work:       make(chan *flight),
+		started:    config.Now(),
 	}
 	s.ids.seed()
 	s.ports.seed()
@@ -82,6 +89,7 @@ func (s *Server) Run(ctx context.Context) error {
 	})
 	err := g.Wait()
 	s.tasks.Wait()
+	s.sockets.close()
 	return err
 }
 

@@ -131,7 +131,7 @@ var resolverARPA = filter.MustName("resolver.arpa")
 func (s *Server) always(q *query) (response, bool) {
 	switch s.specials.exact[string(q.name)] {
 	case isOurs:
-		return s.addresses(q, s.config.OwnAddresses), true
+		return s.addresses(q, s.config.OwnAddresses, ttlLocal), true
 	case doesNotExist:
 		return s.noName(q, ttlLocal), true
 	}
@@ -143,16 +143,16 @@ func (s *Server) always(q *query) (response, bool) {
 
 // special answers names of the house and names that nobody outside may be
 // asked for. A route for such a name comes before what is said of its zone.
-func (s *Server) special(q *query) (response, bool) {
+func (s *Server) special(q *query, ttl uint32) (response, bool) {
 	local := s.config.Local
 	if local != nil {
 		if addrs, known := local.Addresses(q.name); known {
-			return s.addresses(q, addrs), true
+			return s.addresses(q, addrs, ttl), true
 		}
 		if q.qtype == typePTR {
 			if addr, ok := reverse(q.name); ok {
 				if name := local.NameOf(addr); name != nil {
-					return s.pointer(q, name), true
+					return s.pointer(q, name, ttl), true
 				}
 			}
 		}
@@ -164,26 +164,26 @@ func (s *Server) special(q *query) (response, bool) {
 	}
 	switch {
 	case t == isLoopback:
-		return s.addresses(q, s.loopback), true
+		return s.addresses(q, s.loopback, ttl), true
 	case t == existsNowhere && whole:
-		return s.noData(q, ttlLocal), true
+		return s.noData(q, ttl), true
 	}
-	return s.noName(q, ttlLocal), true // a name without a dot is a name of the house that nobody knows
+	return s.noName(q, ttl), true // a name without a dot is a name of the house that nobody knows
 }
 
 // addresses answers A and AAAA from a list, other types with NODATA.
-func (s *Server) addresses(q *query, addrs []netip.Addr) response {
-	b, n := appendAddresses(q.scratch[:0], q.qtype, ttlLocal, addrs)
+func (s *Server) addresses(q *query, addrs []netip.Addr, ttl uint32) response {
+	b, n := appendAddresses(q.scratch[:0], q.qtype, ttl, addrs)
 	q.scratch = b
 	if n == 0 {
-		return s.noData(q, ttlLocal)
+		return s.noData(q, ttl)
 	}
 	return response{answers: n, body: b, aa: true}
 }
 
 // pointer answers a PTR question.
-func (s *Server) pointer(q *query, name filter.Name) response {
-	b := append(appendRR(q.scratch[:0], typePTR, ttlLocal, len(name)), name...)
+func (s *Server) pointer(q *query, name filter.Name, ttl uint32) response {
+	b := append(appendRR(q.scratch[:0], typePTR, ttl, len(name)), name...)
 	q.scratch = b
 	return response{answers: 1, body: b, aa: true}
 }

@@ -30,12 +30,20 @@ const oobSize = 64
 // serveUDP reads, answers and writes until the socket is closed. This loop and
 // what receive does for blocked and cached names is the short way.
 func (s *Server) serveUDP(conn *net.UDPConn) error {
+	return s.servePackets(newPackets(conn))
+}
+
+func newPackets(conn *net.UDPConn) *packets {
 	p := &packets{conn: conn}
 	p.batch = newBatch(p)
 	for i := range p.slots {
-		p.slots[i].query.scratch = make([]byte, 0, 1024)
-		p.slots[i].query.spare = make([]byte, 0, 512)
+		p.slots[i].query.scratch = make([]byte, 0, scratchSize)
+		p.slots[i].query.spare = make([]byte, 0, scratchSize)
 	}
+	return p
+}
+
+func (s *Server) servePackets(p *packets) error {
 	for {
 		if err := p.read(); err != nil {
 			return err
@@ -46,7 +54,7 @@ func (s *Server) serveUDP(conn *net.UDPConn) error {
 			t.query.arrived, t.query.now = now, now
 			var wait bool
 			if t.reply, wait = s.receive(&t.query); wait {
-				s.wait(&t.query, &later{conn, p.returnTo(i), bytes.Clone(t.oob)})
+				s.wait(&t.query, &later{p.conn, p.returnTo(i), bytes.Clone(t.oob)})
 			}
 		}
 		if err := p.write(); err != nil {

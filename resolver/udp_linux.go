@@ -52,7 +52,7 @@ type batch struct {
 	iovIn   [batchSize]unix.Iovec
 	iovOut  [batchSize]unix.Iovec
 	names   [batchSize]unix.RawSockaddrInet6 // the larger of the two families
-	got     int
+	got     int                              // packets read last, whose headers the kernel has written to
 	sent    int
 	toSend  int
 	errno   syscall.Errno
@@ -66,8 +66,17 @@ func newBatch(p *packets) *batch {
 	if err != nil {
 		return nil
 	}
-	b := &batch{raw: raw}
+	b := &batch{raw: raw, got: batchSize}
 	b.reader, b.writer = b.recv, b.send
+	for i := range b.in {
+		t, h := &p.slots[i], &b.in[i].header
+		b.iovIn[i].Base = &t.buffer[0]
+		b.iovIn[i].SetLen(len(t.buffer))
+		h.Name = (*byte)(unsafe.Pointer(&b.names[i]))
+		h.Iov = &b.iovIn[i]
+		h.SetIovlen(1)
+		h.Control = &t.room[0]
+	}
 	var errno syscall.Errno
 	raw.Control(func(fd uintptr) { // nothing to read or write: only whether it is known
 		_, _, errno = unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&b.in[0])), 0, unix.MSG_DONTWAIT, 0, 0)
@@ -82,16 +91,11 @@ func newBatch(p *packets) *batch {
 }
 
 func (b *batch) read(p *packets) error {
-	for i := range b.in {
-		t, h := &p.slots[i], &b.in[i].header
-		b.iovIn[i].Base = &t.buffer[0]
-		b.iovIn[i].SetLen(len(t.buffer))
-		h.Name, h.Namelen = (*byte)(unsafe.Pointer(&b.names[i])), unix.SizeofSockaddrInet6
-		h.Iov = &b.iovIn[i]
-		h.SetIovlen(1)
-		h.Control = &t.room[0]
-		h.SetControllen(len(t.room))
+	for i := range b.in[:b.got] {
+		b.in[i].header.Namelen = unix.SizeofSockaddrInet6
+		b.in[i].header.SetControllen(oobSize)
 	}
+	b.got = 0
 	if err := b.raw.Read(b.reader); err != nil {
 		return err
 	}
@@ -170,8 +174,7 @@ func (b *batch) send(fd uintptr) bool {
 // addrPort reads a socket address, without its zone: whoever knows the device
 // knows it by its address.
 func addrPort(sa *unix.RawSockaddrInet6) netip.AddrPort {
-	port := *(*[2]byte)(unsafe.Pointer(&sa.Port)) // as on the wire
-	p := uint16(port[0])<<8 | uint16(port[1])
+	p := port(sa)
 	if sa.Family == unix.AF_INET {
 		v4 := (*unix.RawSockaddrInet4)(unsafe.Pointer(sa))
 		return netip.AddrPortFrom(netip.AddrFrom4(v4.Addr), p)

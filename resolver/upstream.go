@@ -2,12 +2,11 @@ package resolver
 
 import (
 	"bytes"
-	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"io"
-	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,7 +23,7 @@ type upstream struct {
 	// folds is when to try 0x20 again with an upstream that changes the case
 	// of the name (nanoseconds of the server's clock, 0 if it does not).
 	folds  atomic.Int64
-	plain  atomic.Bool // it answers FORMERR to EDNS
+	plain  atomic.Int64 // the same, with one that has never heard of EDNS
 	cookie cookie
 }
 
@@ -44,8 +43,10 @@ func newUpstream(u Upstream, s *Server) *upstream {
 
 // Errors of one exchange.
 var (
-	errSilent  = errors.New("no answer in time")
-	errFlooded = errors.New("too many wrong answers")
+	errSilent    = errors.New("no answer in time")
+	errFolded    = errors.New("the upstream changed the case of the name")
+	errTruncated = errors.New("the answer is truncated, and no packet is left to fetch the whole")
+	errFlooded   = errors.New("too many wrong answers")
 )
 
 // ask is a query on its way to one upstream.
@@ -77,7 +78,7 @@ func (u *upstream) compose(b []byte, k *key, mixed bool) ask {
 	b = be.AppendUint16(b, k.qtype)
 	b = be.AppendUint16(b, classIN)
 	a.end = len(b)
-	if !u.plain.Load() {
+	if u.knows(&u.plain) {
 		b[11] = 1
 		do := byte(0)
 		if k.variant&variantDO != 0 {
@@ -114,81 +115,98 @@ func (a *ask) answer(msg []byte) (ok, folded bool) {
 		bytes.Equal(msg[a.end-4:a.end], a.packet[a.end-4:a.end])
 }
 
-// exchange sends the question to the upstream and waits for the answer, at most
-// for patience. It gives the message in buf's memory, or in memory of its own
-// if it came over TCP.
-func (u *upstream) exchange(ctx context.Context, k *key, buf *buffers, patience time.Duration, budget *int) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	deadline, _ := ctx.Deadline()
+// exchange sends the question to the upstream and waits for the answer, until
+// the deadline at most. It gives the message in buf's memory, or in memory of
+// its own if it came over TCP. What it sends is taken from budget.
+func (u *upstream) exchange(k *key, buf *buffers, deadline time.Time, budget *int) ([]byte, error) {
 	if u.TCP {
 		*budget--
-		return u.overTCP(ctx, k, buf, deadline)
+		return u.overTCP(k, buf, deadline)
 	}
-	mixed := u.server.config.Now().UnixNano() > u.folds.Load()
+	mixed := u.knows(&u.folds)
 	*budget--
-	msg, err := u.overUDP(ctx, k, buf, deadline, mixed)
+	msg, code, err := u.overUDP(k, buf, deadline, mixed)
+	cut := err == nil && binary.BigEndian.Uint16(msg[2:])&flagTC != 0
+	if *budget <= 0 {
+		if cut {
+			return nil, errTruncated
+		}
+		return msg, err
+	}
 	switch {
-	case errors.Is(err, errFolded) && *budget > 0:
+	case errors.Is(err, errFolded):
 		*budget--
-		if msg, err = u.overTCP(ctx, k, buf, deadline); err != nil && *budget > 0 && time.Until(deadline) > 0 {
+		if msg, err = u.overTCP(k, buf, deadline); err != nil && *budget > 0 && time.Until(deadline) > 0 {
 			*budget--
-			msg, err = u.overUDP(ctx, k, buf, deadline, false)
+			msg, _, err = u.overUDP(k, buf, deadline, false)
 		}
 		if err == nil {
-			u.folds.Store(u.server.config.Now().Add(foldedTime).UnixNano())
+			u.spare(&u.folds)
 		}
-	case errors.Is(err, errFlooded) && *budget > 0: // somebody is guessing: go where guessing is of no use
+	case errors.Is(err, errFlooded): // somebody is guessing: go where guessing is of no use
 		*budget--
-		msg, err = u.overTCP(ctx, k, buf, deadline)
-	case err == nil && binary.BigEndian.Uint16(msg[2:])&flagTC != 0 && *budget > 0:
+		return u.overTCP(k, buf, deadline)
+	case err != nil:
+	case cut: // RFC 7766 §5
 		*budget--
-		if long, err := u.overTCP(ctx, k, buf, deadline); err == nil {
-			msg = long
-		} else {
-			return nil, err
+		return u.overTCP(k, buf, deadline)
+	case code == badCookie: // RFC 7873 §5.3: ask again with the cookie it has just given
+		*budget--
+		msg, _, err = u.overUDP(k, buf, deadline, mixed)
+	case code == formErr && u.knows(&u.plain): // RFC 6891 §7: it may not know EDNS
+		*budget--
+		u.spare(&u.plain)
+		if msg, code, err = u.overUDP(k, buf, deadline, mixed); code == formErr {
+			u.plain.Store(0) // that was not why
 		}
-	case err == nil && rcode(msg[3]&0xf) == formErr && !u.plain.Load() && *budget > 0: // RFC 6891 §7
-		*budget--
-		u.plain.Store(true)
-		msg, err = u.overUDP(ctx, k, buf, deadline, mixed)
 	}
 	return msg, err
 }
 
-var errFolded = errors.New("the upstream changed the case of the name")
+// knows tells whether an upstream is taken to know something, and spare that it
+// is to be spared it for a while.
+func (u *upstream) knows(until *atomic.Int64) bool {
+	return u.server.config.Now().UnixNano() > until.Load()
+}
+
+func (u *upstream) spare(until *atomic.Int64) {
+	until.Store(u.server.config.Now().Add(spareTime).UnixNano())
+}
 
 // overUDP asks from a socket of its own that hears nobody but the upstream, and
 // listens past everything that is not the answer.
-func (u *upstream) overUDP(ctx context.Context, k *key, buf *buffers, deadline time.Time, mixed bool) ([]byte, error) {
-	conn, err := u.server.dial(ctx, "udp", u.Addr)
+func (u *upstream) overUDP(k *key, buf *buffers, deadline time.Time, mixed bool) ([]byte, rcode, error) {
+	conn, err := u.server.dial("udp", u.Addr, deadline)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer conn.Close()
-	a := u.compose(buf.out[:0], k, mixed)
+	a := u.compose(buf.out[:], k, mixed)
 	conn.SetDeadline(deadline)
 	if _, err := conn.Write(a.packet); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	u.server.metrics.UpstreamQueries.Add(1)
 	sawFolded := false
 	for range ignoredMax {
 		n, err := conn.Read(buf.in[:])
 		if err != nil {
-			var timeout net.Error
 			switch {
 			case sawFolded:
-				return nil, errFolded
-			case errors.As(err, &timeout) && timeout.Timeout():
-				return nil, errSilent
+				return nil, 0, errFolded
+			case errors.Is(err, os.ErrDeadlineExceeded):
+				return nil, 0, errSilent
+			case errors.Is(err, io.EOF): // an empty packet
+				continue
 			}
-			return nil, err // an ICMP message says that nobody is there
+			return nil, 0, err // an ICMP message says that nobody is there
 		}
 		msg := buf.in[:n]
 		ok, folded := a.answer(msg)
-		if ok && u.cookieFits(msg, a.end) {
-			return msg, nil
+		if ok {
+			if code, ok := u.readOPT(msg, a.end); ok {
+				return msg, code, nil
+			}
 		}
 		u.server.metrics.UpstreamIgnored.Add(1)
 		if folded && !sawFolded {
@@ -199,22 +217,22 @@ func (u *upstream) overUDP(ctx context.Context, k *key, buf *buffers, deadline t
 		}
 	}
 	u.server.metrics.LimitIgnored.Add(1)
-	return nil, errFlooded
+	return nil, 0, errFlooded
 }
 
 // overTCP asks over a connection of its own (RFC 7766 §5).
-func (u *upstream) overTCP(ctx context.Context, k *key, buf *buffers, deadline time.Time) ([]byte, error) {
-	conn, err := u.server.dial(ctx, "tcp", u.Addr)
+func (u *upstream) overTCP(k *key, buf *buffers, deadline time.Time) ([]byte, error) {
+	conn, err := u.server.dial("tcp", u.Addr, deadline)
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Close()
-	a := u.compose(buf.out[2:2], k, false)
+	a := u.compose(buf.out[2:], k, false)
 	if err := conn.SetDeadline(deadline); err != nil {
 		return nil, err
 	}
-	framed := append(buf.frame[:0], byte(len(a.packet)>>8), byte(len(a.packet)))
-	if _, err := conn.Write(append(framed, a.packet...)); err != nil {
+	buf.out[0], buf.out[1] = byte(len(a.packet)>>8), byte(len(a.packet))
+	if _, err := conn.Write(buf.out[:2+len(a.packet)]); err != nil { // in one piece (RFC 7766 §8)
 		return nil, err
 	}
 	u.server.metrics.UpstreamTCP.Add(1)
@@ -233,32 +251,34 @@ func (u *upstream) overTCP(ctx context.Context, k *key, buf *buffers, deadline t
 	return msg, nil
 }
 
-// cookieFits looks for the cookie in an answer. An answer with another cookie
-// than ours is a forgery (RFC 7873 §5.3); one without is that of a server that
-// does not know cookies.
-func (u *upstream) cookieFits(msg []byte, at int) bool {
+// readOPT looks into an answer's OPT record for the upper half of the response
+// code and the cookie. An answer with another cookie than ours is a forgery (RFC
+// 7873 §5.3); one without is that of a server that does not know cookies.
+func (u *upstream) readOPT(msg []byte, at int) (code rcode, genuine bool) {
+	code = rcode(msg[3] & 0xf)
 	records := int(binary.BigEndian.Uint16(msg[6:])) + int(binary.BigEndian.Uint16(msg[8:])) + int(binary.BigEndian.Uint16(msg[10:]))
 	for range records {
 		r, ok := readRR(msg, at)
 		if !ok {
-			return true // malformed: that is said elsewhere
+			return code, true // malformed: that is said elsewhere
 		}
 		at = r.end
 		if r.rtype != typeOPT {
 			continue
 		}
+		code |= rcode(r.ttl >> 24 << 4)
 		for o := msg[r.rdata:r.end]; len(o) >= 4; {
-			code, n := binary.BigEndian.Uint16(o), int(binary.BigEndian.Uint16(o[2:]))
+			option, n := binary.BigEndian.Uint16(o), int(binary.BigEndian.Uint16(o[2:]))
 			if 4+n > len(o) {
 				break
 			}
-			if code == optionCookie {
-				return u.cookie.take(o[4 : 4+n])
+			if option == optionCookie {
+				return code, u.cookie.take(o[4 : 4+n])
 			}
 			o = o[4+n:]
 		}
 	}
-	return true
+	return code, true
 }
 
 // take keeps the server's half of a cookie whose other half is ours.
@@ -280,8 +300,6 @@ func (c *cookie) take(option []byte) bool {
 
 // buffers are what one question to an upstream needs; they are used again.
 type buffers struct {
-	in        [4096]byte
-	out       [headerLen + filter.MaxNameLen + 4 + optLen + 4 + 40]byte
-	frame     [2 + headerLen + filter.MaxNameLen + 4 + optLen + 4 + 40]byte
-	harvester harvester
+	in  [udpQueryMax]byte // an upstream is told not to send more than udpReplyMax
+	out [2 + headerLen + filter.MaxNameLen + 4 + optLen + 4 + 40]byte
 }

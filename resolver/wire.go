@@ -51,11 +51,11 @@ func skipName(msg []byte, at int) (end int, ok bool) {
 }
 
 // expandName reads a name that may be compressed, lower-cased, into buf. Each
-// pointer has to lead further back than the last, so there are no loops, and a
-// name is at most 255 bytes, so the work is bounded (RFC 9267 §2).
+// pointer has to lead further back than the last, so there are no loops, and
+// there are few of them, so the work is bounded (RFC 9267 §2).
 func expandName(msg []byte, at int, buf *[filter.MaxNameLen]byte) (filter.Name, bool) {
 	n, floor := 0, at
-	for at < len(msg) {
+	for jumps := 0; at < len(msg); {
 		c := int(msg[at])
 		switch {
 		case c == 0:
@@ -69,7 +69,7 @@ func expandName(msg []byte, at int, buf *[filter.MaxNameLen]byte) (filter.Name, 
 				return nil, false
 			}
 			to := int(binary.BigEndian.Uint16(msg[at:]) & 0x3fff)
-			if to >= floor || to < headerLen {
+			if jumps++; to >= floor || to < headerLen || jumps > pointersMax {
 				return nil, false
 			}
 			at, floor = to, to

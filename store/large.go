@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -29,34 +30,81 @@ func (f *File) WriteLarge(name string, write func(io.Writer) error, also func(*T
 	}, also)
 }
 
+// readStep is how much of a large value is read under one mapping of the file,
+// in bytes. Pages that were read count as the process's memory while they are
+// mapped; this way a value costs its own length and little more.
+const readStep = 2 << 20
+
 // ReadLarge is the large value name as one piece of memory of exactly its
 // length, the caller's to keep; nil if there is none. A value that is not what
 // was written is a DamageError.
-func (t *Tx) ReadLarge(name string) ([]byte, error) {
-	in := t.Table(name)
-	head, err := in.Get(lengthKey)
+func (f *File) ReadLarge(name string) ([]byte, error) {
+	for {
+		r := largeReader{name: name}
+		for !r.done {
+			if err := f.View(r.step); err != nil {
+				return nil, err
+			}
+		}
+		if !r.replaced { // else somebody has put a newer one in force: read that
+			return r.value, nil
+		}
+	}
+}
+
+// largeReader reads a value in several Views.
+type largeReader struct {
+	name           string
+	generation     []byte
+	length         uint64
+	value          []byte
+	done, replaced bool
+}
+
+// step reads the next pieces.
+func (r *largeReader) step(tx *Tx) error {
+	generation, err := tx.Bucket(tables, r.name).Get([]byte(current))
+	if err != nil {
+		return err
+	}
+	if r.generation == nil {
+		r.generation = generation
+		if r.length, err = r.begin(tx); err != nil || r.done {
+			return err
+		}
+		r.value = make([]byte, 0, r.length)
+	} else if !bytes.Equal(generation, r.generation) {
+		r.done, r.replaced = true, true
+		return nil
+	}
+	pieces := len(r.value) / pieceBytes
+	err = tx.Table(r.name).Each(binary.BigEndian.AppendUint32(nil, uint32(pieces)), func(key, piece []byte) bool {
+		if len(key) != 4 || int(binary.BigEndian.Uint32(key)) != len(r.value)/pieceBytes || uint64(len(r.value)+len(piece)) > r.length {
+			return false
+		}
+		r.value = append(r.value, piece...)
+		return (len(r.value)/pieceBytes-pieces)*pieceBytes < readStep
+	})
+	read := uint64(len(r.value))
+	r.done = read == r.length
+	if err == nil && !r.done && int(read)/pieceBytes == pieces {
+		err = &DamageError{Path: tx.path, What: fmt.Sprintf("%s has %d of its %d bytes", r.name, read, r.length)}
+	}
+	return err
+}
+
+// begin reads the length, and is done if there is no value.
+func (r *largeReader) begin(tx *Tx) (uint64, error) {
+	head, err := tx.Table(r.name).Get(lengthKey)
 	if head == nil || err != nil {
-		return nil, err
+		r.done = true
+		return 0, err
 	}
 	length := binary.BigEndian.Uint64(head)
 	if length > maxLarge {
-		return nil, &DamageError{Path: t.path, What: fmt.Sprintf("%s claims %d bytes", name, length)}
+		return 0, &DamageError{Path: tx.path, What: fmt.Sprintf("%s claims %d bytes", r.name, length)}
 	}
-	value := make([]byte, 0, length)
-	err = in.Each(nil, func(key, piece []byte) bool {
-		if len(key) != 4 || int(binary.BigEndian.Uint32(key)) != len(value)/pieceBytes || uint64(len(value)+len(piece)) > length {
-			return false
-		}
-		value = append(value, piece...)
-		return true
-	})
-	if err == nil && uint64(len(value)) != length {
-		err = &DamageError{Path: t.path, What: fmt.Sprintf("%s has %d of its %d bytes", name, len(value), length)}
-	}
-	if err != nil {
-		return nil, err
-	}
-	return value, nil
+	return length, nil
 }
 
 // maxLarge in bytes is more than any snapshot can have, and little enough to be

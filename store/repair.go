@@ -14,7 +14,7 @@ const keptBad = 3
 // Recovery tells what Open did about a damaged file.
 type Recovery struct {
 	Damage     *DamageError
-	KeptAs     string // where the damaged file is now
+	KeptAs     string // where the damaged file is now; "" if it was Disposable
 	FromBackup bool   // started again from the last backup, else empty
 }
 
@@ -23,7 +23,10 @@ func (r *Recovery) String() string {
 	if r.FromBackup {
 		from = "started again from the last backup"
 	}
-	return fmt.Sprintf("%v; kept it as %s and %s", r.Damage, r.KeptAs, from)
+	if r.KeptAs != "" {
+		from = "kept it as " + r.KeptAs + " and " + from
+	}
+	return fmt.Sprintf("%v; %s", r.Damage, from)
 }
 
 // Recovered tells what Open had to do, nil if the file was sound or new.
@@ -37,7 +40,12 @@ func (f *File) recover(damage error) error {
 		return damage // the disk cannot be read; that is no reason to throw anything away
 	}
 	var err error
-	if r.KeptAs, err = f.setAside(); err != nil {
+	if f.opt.Disposable {
+		err = os.Remove(f.path)
+	} else {
+		r.KeptAs, err = f.setAside()
+	}
+	if err != nil {
 		return err
 	}
 	if r.FromBackup, err = f.startAgain(); err != nil {

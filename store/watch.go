@@ -6,8 +6,6 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
-
-	"github.com/fsnotify/fsnotify"
 )
 
 // defaultPoll is how often Watch looks where the kernel cannot tell it: two
@@ -26,7 +24,11 @@ type version struct {
 func (f *File) Watch(ctx context.Context) <-chan struct{} {
 	changed := make(chan struct{}, 1)
 	last := f.version() // before Watch returns, so that nothing after it is missed
-	kernel, poll, stop := f.kernelEvents()
+	events, stop := f.events(filepath.Dir(f.path))
+	poll := f.opt.Poll
+	if events != nil {
+		poll *= slowPoll
+	}
 	go func() {
 		defer close(changed)
 		defer stop()
@@ -36,11 +38,7 @@ func (f *File) Watch(ctx context.Context) <-chan struct{} {
 			select {
 			case <-ctx.Done():
 				return
-			case e := <-kernel.Events:
-				if filepath.Base(e.Name) != filepath.Base(f.path) {
-					continue
-				}
-			case <-kernel.Errors: // it may have missed something: look
+			case <-events:
 			case <-ticker.C:
 			}
 			now := f.version()
@@ -57,24 +55,9 @@ func (f *File) Watch(ctx context.Context) <-chan struct{} {
 	return changed
 }
 
-// slowPoll is the pace beside kernel events, for a change that they missed
-// (a full queue, a file system that has none).
+// slowPoll is how much slower to poll beside kernel events, for a change that
+// they missed (a file system that has none).
 const slowPoll = 15
-
-// kernelEvents are the kernel's words about the file's folder, silent where it
-// has none, and how often to look in any case.
-func (f *File) kernelEvents() (kernel *fsnotify.Watcher, poll time.Duration, stop func()) {
-	watcher, err := fsnotify.NewWatcher()
-	if err == nil {
-		// The folder, because a restored file is a new file of the same name.
-		err = watcher.Add(filepath.Dir(f.path))
-		if err == nil {
-			return watcher, slowPoll * f.opt.Poll, func() { watcher.Close() }
-		}
-		watcher.Close()
-	}
-	return &fsnotify.Watcher{}, f.opt.Poll, func() {} // its channels are nil and say nothing
-}
 
 // version reads the file's version, zero if it cannot be told.
 func (f *File) version() version {

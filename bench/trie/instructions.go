@@ -10,8 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-
-	"github.com/treehouse-dns/treehouse/filter"
 )
 
 const (
@@ -22,58 +20,64 @@ const (
 // lookupCode names the functions that a lookup runs through, whose
 // instructions are traced.
 var lookupCode = []string{
-	"Lookup", "find", "hotGroup.bucket", "confirm", "extend", "suffixHash).sum", "sipRound", "skip", "prefixCode).read",
+	"Trie).Lookup", "walk).to", "Trie).find", "hotGroup.bucket", "confirm", "extend", "suffixHash).sum", "skip", "prefixCode).read",
 	"onesBefore", "Offsets",
 }
 
-// buildWalk compiles walk for the smallest routers.
-func buildWalk(dir string) (string, error) {
+// count counts the instructions of one question on mipsle, the smallest
+// routers: the emulator runs one instruction at a time and logs each that lies
+// in a function a lookup uses; what twice as many questions log more is the
+// questions' own. Without the emulator it counts nothing.
+func count(args []string) error {
+	names, snapshot, dir := args[0], args[1], args[2]
 	if _, err := exec.LookPath(emulator); err != nil {
-		return "", err
+		fmt.Fprintln(os.Stderr, "no instructions are counted:", err)
+		return nil
 	}
-	out := filepath.Join(dir, "walk.mipsle")
-	cmd := exec.Command("go", "build", "-o", out, "./trie/walk")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=mipsle", "GOMIPS=softfloat")
-	cmd.Stderr = os.Stderr
-	return out, cmd.Run()
-}
-
-// instructions counts those of one question on mipsle: the emulator runs one
-// instruction at a time and logs each that lies in a function a lookup uses;
-// what twice as many questions log more is the questions' own.
-func instructions(walk, names, snapshot, dir string) (lines []string, err error) {
-	held, err := namesIn(names)
+	walk, err := buildWalk(dir)
 	if err != nil {
-		return nil, err
-	}
-	questions, err := queries(held, counted)
-	if err != nil {
-		return nil, err
+		return err
 	}
 	ranges, err := lookupRanges(walk)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	for _, kind := range []string{"hit", "deep_hit", "near_miss", "top_site_miss"} {
+	held, err := namesIn(names)
+	if err != nil {
+		return err
+	}
+	questions, err := queries(held, counted)
+	if err != nil {
+		return err
+	}
+	for _, kind := range kinds {
 		var list bytes.Buffer
-		for _, n := range questions[kind] {
-			fmt.Fprintln(&list, filter.Name(n))
+		for _, n := range questions[kind.name] {
+			fmt.Fprintln(&list, n)
 		}
 		path := filepath.Join(dir, "asked")
 		if err := os.WriteFile(path, list.Bytes(), 0o644); err != nil {
-			return nil, err
+			return err
 		}
 		once, err := trace(ranges, walk, snapshot, path, "1")
 		if err != nil {
-			return nil, err
+			return err
 		}
 		twice, err := trace(ranges, walk, snapshot, path, "2")
 		if err != nil {
-			return nil, err
+			return err
 		}
-		lines = append(lines, fmt.Sprintf("mipsle_%s_instructions %d", kind, (twice-once)/len(questions[kind])))
+		report("mipsle_"+kind.name+"_instructions", float64(twice-once)/counted)
 	}
-	return lines, nil
+	return nil
+}
+
+func buildWalk(dir string) (string, error) {
+	out := filepath.Join(dir, "walk.mipsle")
+	cmd := exec.Command("go", "build", "-o", out, "github.com/treehouse-dns/treehouse/bench/trie/walk")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=mipsle", "GOMIPS=softfloat")
+	cmd.Stderr = os.Stderr
+	return out, cmd.Run()
 }
 
 // trace runs walk and counts the instructions in ranges.

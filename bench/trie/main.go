@@ -38,6 +38,7 @@ var phases = map[string]func(args []string) error{
 	"ask":     ask,
 	"pages":   pages,
 	"delta":   delta,
+	"count":   count,
 }
 
 // memories are the bounds that builds are measured under.
@@ -57,10 +58,6 @@ func run(scales []string, dir string) error {
 	if shared() == "" {
 		return errors.New("the lists are not beside the repository; set TREEHOUSE_SHARED to the folder that has data/scale")
 	}
-	walk, err := buildWalk(dir)
-	if err != nil {
-		fmt.Println("no instruction counts:", err)
-	}
 	var all []string
 	for _, scale := range scales {
 		names, snapshot := filepath.Join(dir, scale+".names"), filepath.Join(dir, scale+".trie")
@@ -68,19 +65,12 @@ func run(scales []string, dir string) error {
 		for _, m := range memories {
 			steps = append(steps, []string{"build", names, snapshot, m})
 		}
-		steps = append(steps, []string{"ask", names, snapshot}, []string{"pages", names, snapshot}, []string{"delta", names, dir})
+		steps = append(steps, []string{"ask", names, snapshot}, []string{"pages", names, snapshot}, []string{"delta", names}, []string{"count", names, snapshot, dir})
 		fmt.Printf("\n%s\n", scale)
 		for _, step := range steps {
 			lines, err := child(step)
 			if err != nil {
 				return fmt.Errorf("%s %s: %w", scale, step[0], err)
-			}
-			all = append(all, show(scale, lines)...)
-		}
-		if walk != "" {
-			lines, err := instructions(walk, names, snapshot, dir)
-			if err != nil {
-				return fmt.Errorf("%s instructions: %w", scale, err)
 			}
 			all = append(all, show(scale, lines)...)
 		}

@@ -36,8 +36,8 @@ func queries(names []filter.Name, many int) (map[string][]filter.Name, error) {
 		if p := n.Parent(); p.Labels() >= 2 && !walkMap(held, p) {
 			add("near_miss", below("q7-not-listed", p))
 		}
-		if s := sites[r.IntN(len(sites))]; !walkMap(held, s) {
-			add("top_site_miss", below("www", s))
+		if s := below("www", sites[r.IntN(len(sites))]); !walkMap(held, s) {
+			add("top_site_miss", s)
 		}
 	}
 	return q, nil

@@ -1,7 +1,15 @@
 package catalogue
 
 import (
+	"archive/tar"
 	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -61,7 +69,7 @@ func TestTextIsSound(t *testing.T) {
 				t.Errorf("%s: target %s: %v", id, l.word, err)
 			}
 			targets[id]++
-		case l.fact == "ut1" || l.fact == "v2fly":
+		case l.fact == "ut1" || l.fact == "v2fly" || l.fact == "not-v2fly":
 			if other := facts[l.fact+l.word]; other != "" {
 				t.Errorf("%s: %s %s is already %s's", id, l.fact, l.word, other)
 			}
@@ -141,8 +149,13 @@ func entriesByName(t testing.TB) map[string][]filter.Entry {
 
 func trie(t testing.TB) *filter.Trie {
 	t.Helper()
+	return compile(t, entries(t))
+}
+
+func compile(t testing.TB, sorted []filter.Entry) *filter.Trie {
+	t.Helper()
+	slices.SortStableFunc(sorted, func(a, b filter.Entry) int { return a.Name.Compare(b.Name) })
 	var buf bytes.Buffer
-	sorted := entries(t)
 	_, err := filter.BuildTrie(&buf, Topics(), func(yield func(filter.Entry) bool) error {
 		for _, e := range sorted {
 			if !yield(e) {
@@ -163,39 +176,42 @@ func trie(t testing.TB) *filter.Trie {
 
 // TestServicesStandAlone switches each service off in turn: its own core names
 // stop, and every core name of every other service goes on working.
-func TestServicesStandAlone(t *testing.T) {
-	compiled, topics := trie(t), Topics()
-	noon := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	var core []filter.Entry
-	for _, e := range entries(t) {
-		if topics[e.Topic].Kind == filter.KindService && e.Mode != filter.Except {
-			core = append(core, e)
+func TestServicesStandAlone(t *testing.T) { standAlone(t, trie(t)) }
+
+// TestServicesStandAloneWithLists does the same with lists that name what the
+// exceptions take out.
+func TestServicesStandAloneWithLists(t *testing.T) {
+	all := entries(t)
+	for _, e := range all {
+		if e.Mode == filter.Except {
+			all = append(all, filter.Entry{Name: e.Name, Topic: e.Topic, Mode: filter.Suffix})
 		}
 	}
-	for id, service := range topics {
-		if service.Kind != filter.KindService {
+	standAlone(t, compile(t, all))
+}
+
+func standAlone(t *testing.T, compiled *filter.Trie) {
+	topics := Topics()
+	noon := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	without := make([]filter.Policy, len(topics)) // by topic: everything on, but for that
+	for id, topic := range topics {
+		without[id] = filter.Policy{ID: filter.PolicyID(id), Topics: []filter.TopicRule{{Topic: topic.ID}}}
+	}
+	snap := filter.NewSnapshot(compiled, nil, without)
+	for _, e := range entries(t) {
+		if topics[e.Topic].Kind != filter.KindService || e.Mode == filter.Except {
 			continue
 		}
-		off := filter.Policy{Topics: []filter.TopicRule{{Topic: service.ID}}}
-		snap := filter.NewSnapshot(compiled, nil, []filter.Policy{off})
-		for _, e := range core {
-			v := snap.Decide(filter.Client{}, e.Name, noon)
-			own := e.Topic == filter.TopicID(id)
-			if blocked := v.Action == filter.Block; blocked != own && !sharedOnPurpose(core, e.Name, service.ID, topics) {
-				t.Errorf("%s off: %s of %s, blocked %v", service.ID, e.Name, topics[e.Topic].ID, blocked)
+		for id, off := range topics {
+			if off.Kind != filter.KindService {
+				continue
+			}
+			v := snap.Decide(filter.Client{Policy: filter.PolicyID(id)}, e.Name, noon)
+			if blocked := v.Action == filter.Block; blocked != (e.Topic == filter.TopicID(id)) {
+				t.Errorf("%s off: %s of %s, blocked %v", off.ID, e.Name, topics[e.Topic].ID, blocked)
 			}
 		}
 	}
-}
-
-// sharedOnPurpose: the very same name stands under both services.
-func sharedOnPurpose(core []filter.Entry, name filter.Name, service string, topics []filter.Topic) bool {
-	for _, e := range core {
-		if topics[e.Topic].ID == service && bytes.Equal(e.Name, name) {
-			return true
-		}
-	}
-	return false
 }
 
 // TestNoNameOfTwoServices: a core name belongs to one service.
@@ -214,12 +230,14 @@ func TestNoNameOfTwoServices(t *testing.T) {
 }
 
 // TestExceptionsAreSomebodys: a name taken out of a service belongs to another,
-// or it would be a hole nobody knows of. Two of Amazon's are help for devices.
+// or it would be a hole nobody knows of; or it is shared by several, or helps
+// devices.
 func TestExceptionsAreSomebodys(t *testing.T) {
 	topics, by := Topics(), entriesByName(t)
+	shared := strings.Fields("fbcdn.net. facebook.net. googlevideo.com. ytimg.com. alexa.amazon.com. read.amazon.com.")
 	for name, list := range by {
 		for _, e := range list {
-			if e.Mode != filter.Except || name == "alexa.amazon.com." || name == "read.amazon.com." {
+			if e.Mode != filter.Except || slices.Contains(shared, name) {
 				continue
 			}
 			if !slices.ContainsFunc(list, func(o filter.Entry) bool { return o.Topic != e.Topic && o.Mode != filter.Except }) {
@@ -317,7 +335,7 @@ func TestOtherProjectsNames(t *testing.T) {
 		{"ut1", "adult", "adult"}, {"ut1", "mixed_adult", "adult"}, {"ut1", "drogue", "drugs"}, {"ut1", "agressif", "hate"},
 		{"ut1", "publicite", "ads"}, {"ut1", "doh", "anonymisers"}, {"ut1", "social_networks", "other-social"}, {"ut1", "press", ""}, {"ut1", "bank", ""},
 		{"v2fly", "tiktok", "tiktok"}, {"v2fly", "category-porn", "adult"}, {"v2fly", "twitter", "x"}, {"v2fly", "snap", "snapchat"},
-		{"v2fly", "google", ""}, {"v2fly", "adult", ""}, {"v2fly", "", ""},
+		{"v2fly", "google", ""}, {"v2fly", "amazon", ""}, {"v2fly", "icloud", ""}, {"v2fly", "adult", ""}, {"v2fly", "", ""},
 	} {
 		find := UT1
 		if c.from == "v2fly" {
@@ -342,6 +360,143 @@ func TestBadText(t *testing.T) {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}
 	}
+}
+
+// TestListsKeepServicesApart: what v2fly's files add to a service is no other
+// service's core name, or an exception takes it out again. It needs the shared
+// data beside the repository.
+func TestListsKeepServicesApart(t *testing.T) {
+	files := v2flyFiles(t)
+	kinds := map[string]filter.Kind{}
+	for _, topic := range Topics() {
+		kinds[topic.ID] = topic.Kind
+	}
+	core, except := map[string]string{}, map[string]bool{} // name → service; "service name"
+	Entries(func(id string, name filter.Name, mode filter.Mode) bool {
+		if text := strings.TrimSuffix(name.String(), "."); kinds[id] != filter.KindService {
+			return true
+		} else if mode == filter.Except {
+			except[id+" "+text] = true
+		} else {
+			core[text] = id
+		}
+		return true
+	})
+	mapped := 0
+	for file := range files {
+		id, ok := V2fly(file)
+		if !ok || kinds[id] != filter.KindService || strings.HasPrefix(id, "other-") {
+			continue
+		}
+		mapped++
+		added := map[string]bool{}
+		v2flyNames(files, file, "", map[string]bool{}, added)
+		for name, service := range core {
+			if service == id {
+				continue
+			}
+			for covers := name; covers != ""; _, covers, _ = strings.Cut(covers, ".") {
+				if except[id+" "+covers] {
+					break
+				}
+				if added[covers] {
+					t.Errorf("v2fly's %s adds %s to %s, and with it %s's %s", file, covers, id, service, name)
+				}
+			}
+		}
+		for _, shared := range []string{"google.com", "googleapis.com", "amazonaws.com", "cloudfront.net", "apple.com", "icloud.com", "microsoft.com", "akamaized.net", "fbcdn.net", "googlevideo.com", "ytimg.com"} {
+			if added[shared] && !except[id+" "+shared] {
+				t.Errorf("v2fly's %s adds %s to %s", file, shared, id)
+			}
+		}
+	}
+	if mapped < 100 {
+		t.Errorf("only %d files of v2fly are services", mapped)
+	}
+}
+
+// v2flyFiles are the lines of each file of the archive.
+func v2flyFiles(t *testing.T) map[string][]string {
+	shared := os.Getenv("TREEHOUSE_SHARED")
+	if shared == "" {
+		shared = "../../../shared"
+	}
+	file, err := os.Open(filepath.Join(shared, "data", "lists", "v2fly-domain-list-community.tar.gz"))
+	if err != nil {
+		t.Skip("no shared data: ", err)
+	}
+	defer file.Close()
+	plain, err := gzip.NewReader(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string][]string{}
+	for archive := tar.NewReader(plain); ; {
+		h, err := archive.Next()
+		if err == io.EOF {
+			return files
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(archive)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[path.Base(h.Name)] = strings.Split(string(text), "\n")
+	}
+}
+
+// v2flyNames adds the names of a file and what it includes; with want, only those
+// that carry that attribute.
+func v2flyNames(files map[string][]string, file, want string, seen, names map[string]bool) {
+	if seen[file+want] {
+		return
+	}
+	seen[file+want] = true
+	for _, line := range files[file] {
+		line, _, _ = strings.Cut(line, "#")
+		fields := strings.Fields(line)
+		if len(fields) == 0 {
+			continue
+		}
+		attributes := fields[1:]
+		if kind, value, typed := strings.Cut(fields[0], ":"); kind == "include" {
+			of := want
+			if len(attributes) > 0 {
+				of = attributes[0]
+			}
+			v2flyNames(files, value, of, seen, names)
+		} else if want == "" || slices.Contains(attributes, want) {
+			switch {
+			case !typed:
+				names[kind] = true
+			case kind == "domain" || kind == "full":
+				names[value] = true
+			}
+		}
+	}
+}
+
+// TestVersionFollowsTheText: a router compiles again when Version changes, so
+// new text with the old Version would stay unknown to it.
+func TestVersionFollowsTheText(t *testing.T) {
+	h := sha256.New()
+	for _, text := range []string{categories, services, safeSearch, lifeline, kids, protected} {
+		h.Write([]byte(text))
+	}
+	got := fmt.Sprintf("%s %x\n", Version, h.Sum(nil)[:8])
+	want, err := os.ReadFile("testdata/version.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got == string(want) {
+		return
+	}
+	if strings.HasPrefix(string(want), Version+" ") {
+		t.Fatalf("the text has changed: raise Version in doc.go, then put the line of the next failure into testdata/version.txt")
+	}
+	t.Fatalf("put this line into testdata/version.txt: %s", got)
 }
 
 func BenchmarkEntries(b *testing.B) {

@@ -14,4 +14,4 @@ package catalogue
 
 // Version is the edition of the embedded data. It changes whenever a name or a
 // topic does, so a router knows when to compile again.
-const Version = "2026.11.1"
+const Version = "2026.11.3"

@@ -14,7 +14,7 @@ import (
 //	@group social              the group of the services from here on
 //	tiktok = TikTok            a topic: its ID and its title
 //	  tiktok.com =t.co !x.com  indented: names; = exact, ! an exception
-//	  target: safe.example     indented: a fact about the topic (target, ut1, v2fly)
+//	  target: safe.example     indented: a fact about the topic (target, ut1, v2fly, not-v2fly)
 
 // topic is one topic as its file has it.
 type topic struct {
@@ -26,7 +26,7 @@ type topic struct {
 type line struct {
 	topic *topic
 	word  string // the name, with its mark, or the fact's value
-	fact  string // "target", "ut1", "v2fly"; empty for a name
+	fact  string // "target", "ut1", "v2fly", "not-v2fly"; empty for a name
 }
 
 // kinds are the words after @kind. protected names are no topic's.
@@ -86,6 +86,7 @@ func walk(file, text string, visit func(line) bool) error {
 		case current == nil:
 			return wrong("a name needs a topic above it")
 		default:
+			body, _, _ = strings.Cut(body, " #")
 			fact, values, ok := strings.Cut(body, ": ")
 			if !ok {
 				fact, values = "", body

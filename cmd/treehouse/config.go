@@ -52,6 +52,10 @@ type Config struct {
 		UpdateEvery time.Duration
 		Sources     []ListSource
 	}
+	Devices struct {
+		Discover bool
+		Leases   []string
+	}
 	Time struct{ Zone *time.Location }
 	Log  struct{ Level slog.Level }
 }
@@ -104,7 +108,15 @@ func loadConfig(path string, flags *pflag.FlagSet) (*Config, error) {
 	return c, errors.Join(r.mistakes...)
 }
 
-func flagName(key string) string { return strings.NewReplacer(".", "-", "_", "-").Replace(key) }
+// memoryFlag is the one flag that is not named after its whole key.
+const memoryFlag = "memory"
+
+func flagName(key string) string {
+	if key == "lists.memory" {
+		return memoryFlag
+	}
+	return strings.NewReplacer(".", "-", "_", "-").Replace(key)
+}
 func envName(key string) string {
 	return "TREEHOUSE_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
 }
@@ -231,6 +243,9 @@ func (r *configReader) typed() *Config {
 	c.Lists.UpdateEvery = r.duration("lists.update_every", 0, 30*24*time.Hour)
 	c.Lists.Sources = r.sources("lists.sources")
 
+	c.Devices.Discover = r.boolean("devices.discover")
+	c.Devices.Leases = r.texts("devices.leases")
+
 	zone := r.text("time.zone")
 	if strings.EqualFold(zone, "local") {
 		c.Time.Zone = time.Local
@@ -303,6 +318,14 @@ func (r *configReader) oneOf(key string, choices ...string) string {
 		r.bad(key, "%q is not one of %s", fmt.Sprint(r.v.Get(key)), strings.Join(choices, ", "))
 	}
 	return s
+}
+
+func (r *configReader) boolean(key string) bool {
+	b, err := strconv.ParseBool(fmt.Sprint(r.v.Get(key)))
+	if err != nil {
+		r.bad(key, "%q is neither true nor false", fmt.Sprint(r.v.Get(key)))
+	}
+	return b
 }
 
 func (r *configReader) duration(key string, least, most time.Duration) time.Duration {

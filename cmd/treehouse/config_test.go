@@ -67,7 +67,7 @@ func TestMistakes(t *testing.T) {
 		{"wrong type", "dns:\n\n  blocked_ttl: [1]\n", `treehouse.yaml:3: dns.blocked_ttl: "[1]" is not a length of time`},
 		{"wrong address", "dns:\n  listen: [localhost]\n", `treehouse.yaml:2: dns.listen: "localhost" is not an address with a port`},
 		{"number for text", "dns:\n  listen: [53]\n", "treehouse.yaml:2: dns.listen: 53 should be text: put it in quotes"},
-		{"twice", "log: {level: info}\nlog: {level: warn}\n", "already defined"},
+		{"twice", "log: {level: info}\nlog: {level: warn}\n", "treehouse.yaml:2: log is given twice; keep one"},
 		{"scalar section", "dns: 53\n", "treehouse.yaml:1: dns is a section"},
 		{"not a map", "- a\n", "treehouse.yaml:1: this should be sections"},
 		{"no listen", "dns:\n  listen: []\n", "treehouse.yaml:2: dns.listen: there has to be at least one address"},

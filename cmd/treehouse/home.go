@@ -3,11 +3,14 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/treehouse-dns/treehouse/blocklists"
 	"github.com/treehouse-dns/treehouse/blocklists/catalogue"
+	"github.com/treehouse-dns/treehouse/filter"
 	"github.com/treehouse-dns/treehouse/household"
 	"github.com/treehouse-dns/treehouse/store"
 )
@@ -15,7 +18,7 @@ import (
 // openFamily opens household.db. A file that had to be set aside is reported on
 // errs and replaced: the devices are on the child profile until a parent looks.
 func (a *app) openFamily(c *Config) (*household.Family, error) {
-	file, err := store.Open(filepath.Join(c.Storage.Dir, "household.db"), store.Options{RuntimeDir: c.Storage.RuntimeDir})
+	file, err := store.Open(filepath.Join(c.Storage.Dir, "household.db"), store.Options{Scratch: c.Storage.RuntimeDir})
 	if err != nil {
 		return nil, err
 	}
@@ -27,7 +30,28 @@ func (a *app) openFamily(c *Config) (*household.Family, error) {
 
 // openLibrary opens blocklists.db with what the program knows by itself.
 func (a *app) openLibrary(c *Config) (*blocklists.Library, error) {
-	sources := make([]blocklists.Source, 0, len(c.Lists.Sources))
+	return blocklists.Open(c.Storage.Dir, blocklists.Options{
+		Catalogue: blocklists.Catalogue{
+			Topics: catalogue.Topics, Entries: catalogue.Entries, Protected: catalogue.Protected,
+			UT1: catalogue.UT1, V2fly: catalogue.V2fly,
+		},
+		Memory: int(c.Lists.Memory), Temp: c.Storage.RuntimeDir, Now: a.now,
+		Store: store.Options{Scratch: c.Storage.RuntimeDir},
+	})
+}
+
+// openWorkshop opens the library in a process that only works on it, and keeps
+// the process within lists.memory: what the library holds itself is half of
+// that, and the limit for Go's heap leaves room for what the kernel counts
+// besides, the program's pages and the database's.
+func (a *app) openWorkshop(c *Config) (*blocklists.Library, error) {
+	debug.SetMemoryLimit(c.Lists.Memory * 3 / 4)
+	return a.openLibrary(c)
+}
+
+// configuredSources are the sources of lists.sources.
+func configuredSources(c *Config) ([]blocklists.Source, error) {
+	var sources []blocklists.Source
 	for _, s := range c.Lists.Sources {
 		format, err := blocklists.ParseFormat(s.Format)
 		if err != nil {
@@ -38,13 +62,12 @@ func (a *app) openLibrary(c *Config) (*blocklists.Library, error) {
 			AllowHTTP: s.AllowHTTP, AllowPrivate: s.AllowPrivate, Refresh: c.Lists.UpdateEvery,
 		})
 	}
-	return blocklists.Open(c.Storage.Dir, blocklists.Options{
-		Catalogue: blocklists.Catalogue{
-			Topics: catalogue.Topics, Entries: catalogue.Entries, Protected: catalogue.Protected,
-			UT1: catalogue.UT1, V2fly: catalogue.V2fly,
-		},
-		Memory: c.Lists.Memory, RuntimeDir: c.Storage.RuntimeDir, Now: a.now,
-	})
+	return sources, nil
+}
+
+// isService tells whether the catalogue has a service of that id.
+func isService(id string) bool {
+	return slices.ContainsFunc(catalogue.Topics(), func(t filter.Topic) bool { return t.Kind == filter.KindService && t.ID == id })
 }
 
 // person finds somebody by name, or says who there is.

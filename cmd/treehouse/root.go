@@ -40,18 +40,21 @@ func newRoot(out, errs io.Writer) *cobra.Command {
 			return &usageError{fmt.Errorf("there is no command %q; did you mean %q?", args[0], nearest(args[0], names))}
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		// The flags of the command that was called, its own and those above it.
+		PersistentPreRun: func(cmd *cobra.Command, _ []string) { a.flags = cmd.Flags() },
 	}
 	root.SetOut(out)
 	root.SetErr(errs)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{fmt.Errorf("%w; `%s --help` lists the flags", err, cmd.CommandPath())}
 	})
-	a.flags = root.PersistentFlags()
-	a.flags.StringVarP(&a.configFile, "config", "c", "", "configuration file (default "+defaultConfigFile+", if it is there)")
-	a.flags.BoolVar(&a.json, "json", false, "print JSON")
-	addConfigFlags(a.flags)
+	flags := root.PersistentFlags()
+	flags.StringVarP(&a.configFile, "config", "c", "", "configuration file (default "+defaultConfigFile+", if it is there)")
+	flags.BoolVar(&a.json, "json", false, "print JSON")
+	addConfigFlags(flags)
 	root.AddCommand(a.serveCommand(), a.explainCommand(), a.listsCommand(), a.peopleCommand(), a.devicesCommand(), a.configCommand(), a.versionCommand())
 	root.AddCommand(a.ruleCommands()...)
+	root.AddCommand(a.settingCommands()...)
 	return root
 }
 

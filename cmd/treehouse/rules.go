@@ -88,7 +88,7 @@ func (a *app) nameCommand(verb string, allow bool) *cobra.Command {
 				if err != nil {
 					return "", err
 				}
-				return fmt.Sprintf("%s: %sed for %s%s.", args[0], verb, p.Name, untilWords(end, h.Zone())), h.SetName(p.ID, args[0], allow, now, end, why)
+				return fmt.Sprintf("%s: %sed for %s%s.", args[0], verb, p.Name, untilWords(end, h.Zone())), h.SetName(p.ID, hostOf(args[0]), allow, now, end, why)
 			})
 		},
 	}
@@ -110,7 +110,7 @@ func (a *app) forgetCommand() *cobra.Command {
 				if err != nil {
 					return "", err
 				}
-				return fmt.Sprintf("%s: the rules of %s's age decide.", args[0], p.Name), h.ForgetName(p.ID, args[0])
+				return fmt.Sprintf("%s: the rules of %s's age decide.", args[0], p.Name), h.ForgetName(p.ID, hostOf(args[0]))
 			})
 		},
 	}

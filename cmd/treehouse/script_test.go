@@ -2,10 +2,14 @@ package main
 
 import (
 	"bufio"
+	"bytes"
+	"compress/gzip"
 	"context"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,6 +41,8 @@ func TestMain(m *testing.M) {
 //	ask [-b SOURCE] NAME [TYPE] [RCODE|ADDRESS ...] [ede=N]
 //	                        asks $DNS once and compares
 //	eventually ask ...      asks until it is so
+//	expand FILE             replaces $WEB in the file
+//	make-bad                writes binary.bin and cut.txt.gz, which text cannot hold
 func TestScripts(t *testing.T) {
 	upstream := startUpstream(t)
 	testscript.Run(t, testscript.Params{
@@ -45,13 +51,16 @@ func TestScripts(t *testing.T) {
 			e.Setenv("TREEHOUSE_UPSTREAM_SERVERS", upstream)
 			e.Setenv("TREEHOUSE_DNS_LISTEN", "127.0.0.1:0")
 			e.Setenv("TREEHOUSE_STORAGE_DIR", filepath.Join(e.WorkDir, "state"))
-			e.Setenv("TREEHOUSE_STORAGE_RUNTIME_DIR", filepath.Join(e.WorkDir, "runtime"))
+			e.Setenv("TREEHOUSE_STORAGE_RUNTIME_DIR", e.WorkDir)
 			e.Setenv("TREEHOUSE_TIME_ZONE", "UTC")
 			e.Setenv("TZ", "UTC")
+			web := httptest.NewServer(http.FileServer(http.Dir(e.WorkDir)))
+			e.Defer(web.Close)
+			e.Setenv("WEB", web.URL)
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start": start, "stop": stop, "ask": askCommand, "eventually": eventually,
+			"start": start, "stop": stop, "ask": askCommand, "eventually": eventually, "make-bad": makeBad, "expand": expand,
 		},
 	})
 }
@@ -136,6 +145,22 @@ func eventually(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Fatalf("%s: still %v", strings.Join(args, " "), err)
 }
 
+func expand(ts *testscript.TestScript, neg bool, args []string) {
+	text := strings.ReplaceAll(ts.ReadFile(args[0]), "$WEB", ts.Getenv("WEB"))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
+}
+
+func makeBad(ts *testscript.TestScript, neg bool, args []string) {
+	ts.Check(os.WriteFile(ts.MkAbs("binary.bin"), bytes.Repeat([]byte{0, 1, 0xff, 0xfe, 'x'}, 2000), 0o600))
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	for i := range 1000 {
+		fmt.Fprintf(w, "host%d.example.org\n", i)
+	}
+	ts.Check(w.Close())
+	ts.Check(os.WriteFile(ts.MkAbs("cut.txt.gz"), packed.Bytes()[:packed.Len()/2], 0o600))
+}
+
 // ask sends one question over UDP and over TCP and compares both answers.
 func ask(server string, args []string) error {
 	source := "127.0.0.1"
@@ -215,7 +240,8 @@ func exchange(network, source, server, name string, qtype dnsmessage.Type) (stri
 	if err := m.Unpack(buf[:n]); err != nil {
 		return "", err
 	}
-	words := []string{strings.ToUpper(strings.TrimPrefix(m.RCode.String(), "RCode"))}
+	rcodes := [...]string{"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED"}
+	words := []string{rcodes[min(int(m.RCode), len(rcodes)-1)]}
 	for _, rr := range m.Answers {
 		switch body := rr.Body.(type) {
 		case *dnsmessage.AResource:

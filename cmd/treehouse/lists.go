@@ -1,0 +1,327 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/treehouse-dns/treehouse/blocklists"
+)
+
+func (a *app) listsCommand() *cobra.Command {
+	c := &cobra.Command{Use: "lists", Short: "What the names are about: import, update and show the lists"}
+	c.PersistentFlags().String(memoryFlag, "", "memory to work in, such as 16MiB; more is faster and gives the same bytes")
+	c.AddCommand(a.listsImport(), a.listsUpdate(), a.listsBuild(), a.listsShow(), a.listsVerify(), a.listsRemove())
+	return c
+}
+
+func (a *app) listsImport() *cobra.Command {
+	var source blocklists.Source
+	var format string
+	c := &cobra.Command{
+		Use: "import FILE...", Short: "Import lists from files and put them in force",
+		Long: `Import lists from files and put them in force. No internet is needed, and a
+running Treehouse takes the new lists without a restart. A file that was
+imported before is replaced. Archives of UT1 and of v2fly know their topics
+themselves; every other list needs --topic.`,
+		Example: `  treehouse lists import --topic adult hosts.txt
+  treehouse lists import ut1/*.tar.gz`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return &usageError{fmt.Errorf("`%s` takes at least one FILE", cmd.CommandPath())}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var err error
+			if source.Format, err = blocklists.ParseFormat(format); err != nil {
+				return &usageError{err}
+			}
+			return a.withLibrary(func(l *blocklists.Library) error {
+				reports, err := l.Import(cmd.Context(), source, args)
+				if len(reports) > 0 { // what was imported before an error counts
+					if buildErr := a.build(cmd.Context(), l, reports); buildErr != nil {
+						return buildErr
+					}
+				}
+				return err
+			})
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&source.Topic, "topic", "", "what the names are about, such as adult or gambling")
+	f.StringVar(&format, "format", "", "hosts, domains, wildcard, adblock, dnsmasq, rpz, ut1 or v2fly; found out if left out")
+	f.StringVar(&source.ID, "id", "", "import all files as one source of this name; else each is its own")
+	f.BoolVar(&source.Exact, "exact", false, "names do not stand for what is below them")
+	return c
+}
+
+func (a *app) listsUpdate() *cobra.Command {
+	var opt blocklists.UpdateOptions
+	c := &cobra.Command{
+		Use: "update [SOURCE...]", Short: "Fetch what is new from the sources in the configuration",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			config, err := a.config()
+			if err != nil {
+				return err
+			}
+			sources, err := configuredSources(config)
+			if err != nil {
+				return err
+			}
+			l, err := a.openWorkshop(config)
+			if err != nil {
+				return err
+			}
+			return a.update(cmd.Context(), l, sources, args, opt)
+		},
+	}
+	c.Flags().BoolVar(&opt.Force, "force", false, "fetch whole, whether or not it is time")
+	c.Flags().BoolVar(&opt.Accept, "accept", false, "take a list however much it has changed")
+	return c
+}
+
+// update fetches the sources, or those that are named, and compiles what is new.
+func (a *app) update(ctx context.Context, l *blocklists.Library, sources []blocklists.Source, named []string, opt blocklists.UpdateOptions) error {
+	for _, s := range sources {
+		if err := l.Add(s); err != nil {
+			return &ConfigError{"lists.sources", s.ID + ": " + err.Error()}
+		}
+		if len(named) == 0 || slices.Contains(named, s.ID) {
+			opt.IDs = append(opt.IDs, s.ID)
+		}
+	}
+	for _, id := range named {
+		if !slices.Contains(opt.IDs, id) {
+			return &usageError{fmt.Errorf("there is no source %q in lists.sources", id)}
+		}
+	}
+	if len(opt.IDs) == 0 {
+		return a.print(map[string]any{"results": nil}, func(w io.Writer) {
+			fmt.Fprintln(w, "There is nothing to fetch: lists.sources in the configuration is empty.")
+		})
+	}
+	results, err := l.Update(ctx, opt)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(results, func(r blocklists.UpdateResult) bool { return r.Outcome == blocklists.Updated }) {
+		if _, err := l.Build(ctx); err != nil {
+			return err
+		}
+	}
+	failed := 0
+	for _, r := range results {
+		if r.Outcome == blocklists.Failed {
+			failed++
+		}
+	}
+	if err := a.print(updateResults(results), func(w io.Writer) { printResults(w, results) }); err != nil {
+		return err
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d of %d sources failed; their last good lists stay", failed, len(results))
+	}
+	return nil
+}
+
+// updateResults is results as --json prints them.
+func updateResults(results []blocklists.UpdateResult) []map[string]any {
+	var out []map[string]any
+	for _, r := range results {
+		one := map[string]any{"id": r.ID, "outcome": r.Outcome, "report": r.Report}
+		if r.Err != nil {
+			one["error"] = r.Err.Error()
+		}
+		out = append(out, one)
+	}
+	return out
+}
+
+func printResults(w io.Writer, results []blocklists.UpdateResult) {
+	for _, r := range results {
+		switch r.Outcome {
+		case blocklists.Updated:
+			fmt.Fprintf(w, "%s: updated, %d names (%d new, %d gone)\n", r.ID, r.Report.Entries, r.Report.Added, r.Report.Removed)
+		case blocklists.Held:
+			fmt.Fprintf(w, "%s: held: %d names new and %d gone is too much of a change; --accept takes it\n", r.ID, r.Report.Added, r.Report.Removed)
+		case blocklists.Failed:
+			fmt.Fprintf(w, "%s: %v\n", r.ID, r.Err)
+		default:
+			fmt.Fprintf(w, "%s: %s\n", r.ID, r.Outcome)
+		}
+	}
+}
+
+func (a *app) listsBuild() *cobra.Command {
+	return &cobra.Command{
+		Use: "build", Short: "Compile what is stored into the snapshot again", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withLibrary(func(l *blocklists.Library) error { return a.build(cmd.Context(), l, nil) })
+		},
+	}
+}
+
+func (a *app) listsRemove() *cobra.Command {
+	return &cobra.Command{
+		Use: "remove SOURCE", Short: "Remove a source and its names", Args: exactly("SOURCE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withLibrary(func(l *blocklists.Library) error {
+				if err := l.Remove(args[0]); err != nil {
+					return err
+				}
+				return a.build(cmd.Context(), l, nil)
+			})
+		},
+	}
+}
+
+func (a *app) listsVerify() *cobra.Command {
+	return &cobra.Command{
+		Use: "verify", Short: "Check that the stored snapshot is whole", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			return a.withLibrary(func(l *blocklists.Library) error {
+				trie, err := l.Snapshot()
+				if err != nil {
+					return err
+				}
+				return a.print(map[string]int{"names": trie.Names(), "bytes": trie.Size()}, func(w io.Writer) {
+					fmt.Fprintf(w, "The snapshot is whole: %d names in %d bytes.\n", trie.Names(), trie.Size())
+				})
+			})
+		},
+	}
+}
+
+func (a *app) listsShow() *cobra.Command {
+	return &cobra.Command{
+		Use: "show [SOURCE]", Short: "Show the sources, or one with its refused lines", Args: cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			return a.withLibrary(func(l *blocklists.Library) error {
+				sources, err := l.Sources()
+				if err != nil {
+					return err
+				}
+				if len(args) == 1 {
+					i := slices.IndexFunc(sources, func(s blocklists.SourceState) bool { return s.ID == args[0] })
+					if i < 0 {
+						return &usageError{fmt.Errorf("there is no source %q; `treehouse lists show` lists them", args[0])}
+					}
+					return a.print(sources[i], func(w io.Writer) { a.printSource(w, sources[i]) })
+				}
+				last, err := l.LastBuild()
+				if err != nil {
+					return err
+				}
+				return a.print(map[string]any{"sources": sources, "build": last}, func(w io.Writer) { a.printSources(w, sources, last) })
+			})
+		},
+	}
+}
+
+func (a *app) withLibrary(fn func(l *blocklists.Library) error) error {
+	c, err := a.config()
+	if err != nil {
+		return err
+	}
+	l, err := a.openWorkshop(c)
+	if err != nil {
+		return err
+	}
+	return fn(l)
+}
+
+// build compiles the snapshot and reports what led to it.
+func (a *app) build(ctx context.Context, l *blocklists.Library, reports []blocklists.Report) error {
+	build, err := l.Build(ctx)
+	if err != nil {
+		return err
+	}
+	return a.print(map[string]any{"reports": reports, "build": build}, func(w io.Writer) {
+		for _, r := range reports {
+			fmt.Fprintf(w, "%s: %d names (%s), %d lines refused\n", r.Source, r.Entries, r.Format, r.RefusedLines())
+			printRefused(w, r)
+		}
+		fmt.Fprintf(w, "In force: %d names from %d sources and the catalogue, in %d bytes.\n", build.Stats.Names, build.Sources, build.Stats.Bytes)
+	})
+}
+
+func (a *app) printSources(w io.Writer, sources []blocklists.SourceState, last blocklists.Build) {
+	if len(sources) == 0 {
+		fmt.Fprintln(w, "No lists yet: the built-in catalogue is in force. `treehouse lists import --topic adult FILE` adds one.")
+		return
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "SOURCE\tTOPIC\tFORMAT\tENTRIES\tREFUSED\tAGE\tBYTES\tSTATE")
+	for _, s := range sources {
+		topic, state := s.Topic, "ok"
+		if topic == "" {
+			topic = fmt.Sprintf("%d topics", len(s.Report.Topics))
+		}
+		switch {
+		case s.Held != nil:
+			state = "held: the new list changes too much"
+		case s.Failed:
+			state = s.Result
+		case s.Imported.IsZero():
+			state = "not fetched yet"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%s\t%d\t%s\n", s.ID, topic, s.Report.Format, s.Report.Entries, s.Report.RefusedLines(), a.age(s.Imported), s.Bytes, state)
+	}
+	t.Flush()
+	if last.Number > 0 {
+		fmt.Fprintf(w, "\nIn force: %d names from %d sources and the catalogue, in %d bytes, compiled %s ago.\n", last.Stats.Names, last.Sources, last.Stats.Bytes, a.age(last.At))
+	}
+}
+
+func (a *app) printSource(w io.Writer, s blocklists.SourceState) {
+	fmt.Fprintf(w, "%s: %d names of %d lines, %s, imported %s ago, %d bytes\n", s.ID, s.Report.Entries, s.Report.Lines, s.Report.Format, a.age(s.Imported), s.Bytes)
+	if s.URL != "" {
+		fmt.Fprintf(w, "  from %s, checked %s ago: %s\n", s.URL, a.age(s.Checked), s.Result)
+	}
+	for _, topic := range slices.Sorted(maps.Keys(s.Report.Topics)) {
+		fmt.Fprintf(w, "  topic %s: %d\n", topic, s.Report.Topics[topic])
+	}
+	printRefused(w, s.Report)
+}
+
+// printRefused tells how many lines were refused for which reason, and shows the
+// first ones.
+func printRefused(w io.Writer, r blocklists.Report) {
+	for _, reason := range slices.Sorted(maps.Keys(r.Refused)) {
+		fmt.Fprintf(w, "  refused %d: %s\n", r.Refused[reason], reason)
+	}
+	for _, s := range r.Samples {
+		where := fmt.Sprintf("line %d", s.Line)
+		if s.File != "" {
+			where = s.File + " " + where
+		}
+		fmt.Fprintf(w, "    %s: %s (%s)\n", where, s.Text, s.Reason)
+	}
+	for _, folder := range slices.Sorted(maps.Keys(r.Unmapped)) {
+		fmt.Fprintf(w, "  left out %d lines of %s, which is no topic here\n", r.Unmapped[folder], folder)
+	}
+}
+
+// age is how long ago something was, roughly.
+func (a *app) age(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	switch d := a.now().Sub(t); {
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh", int(d.Hours()))
+	default:
+		return fmt.Sprintf("%dd", int(d.Hours()/24))
+	}
+}

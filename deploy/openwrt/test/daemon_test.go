@@ -1,0 +1,109 @@
+package openwrt
+
+import (
+	"bytes"
+	"errors"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// The tests in this file go the whole way: a child's device, a real dnsmasq with
+// the settings of the service script, and the real daemon in the environment of
+// the service script.
+
+const (
+	blockedForAna = "\x06tiktok\x03com\x00"
+	upstream      = "127.0.0.1:5300"
+)
+
+// startDaemon starts Treehouse on the home's router with what the service script
+// gave to procd, and with a family: Ana is nine and has the child's device,
+// Maria is her mother and has the sibling's that the child pretends to have.
+func (h *home) startDaemon(r *router, record string) {
+	t := h.t
+	t.Helper()
+	dir := t.TempDir()
+	treehouse := filepath.Join(dir, "treehouse")
+	build := exec.Command("go", "build", "-o", treehouse, "../../../cmd/treehouse")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, line := range []string{"people add Ana --age 9", "people add Maria --band adult", "devices add tablet --mac 02:00:00:00:00:0a --person Ana", "devices add phone --mac 02:00:00:00:00:0b --person Maria"} {
+		cmd := exec.Command(treehouse, append(strings.Fields(line), "--storage-dir", dir)...)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("treehouse %s: %v\n%s", line, err, out)
+		}
+	}
+	var env []string
+	for line := range strings.Lines(record) {
+		if words := strings.Fields(line); words[0] == "env" {
+			env = append(env, words[1:]...)
+		}
+	}
+	// Only where it stores things and whom it asks are this machine's own.
+	env = append(env, "TREEHOUSE_STORAGE_DIR="+dir, "TREEHOUSE_STORAGE_RUNTIME_DIR="+dir, "TREEHOUSE_UPSTREAM_SERVERS="+upstream)
+	h.us = h.listen(h.router, upstream, fromUs)
+	h.start(new(bytes.Buffer), env, treehouse, "serve")
+}
+
+func (h *home) gets(t *testing.T, server string, question []byte, want netip.Addr, why string) {
+	t.Helper()
+	if addr, err := h.ask(server, question); addr != want {
+		t.Errorf("%s: %s answers %s (%v), want %s", why, server, addr, err, want)
+	}
+}
+
+func newDaemonHome(t *testing.T, mode string) *home {
+	if testing.Short() {
+		t.Skip("it builds the daemon")
+	}
+	if _, err := os.Stat("../../../cmd/treehouse/serve.go"); err != nil {
+		t.Skip("there is no daemon here")
+	}
+	r := newRouter(t)
+	r.write("etc/config/dhcp", "\nconfig dnsmasq\n\toption domain 'lan'\n")
+	r.set("mode", mode)
+	record := r.service("start")
+	h := newNetwork(t)
+	h.startDaemon(r, record)
+	h.startDnsmasq(r.dnsmasq("@dnsmasq[0]"))
+	h.waitFor("192.168.1.1:53", query())
+	return h
+}
+
+func TestAChildBehindDnsmasq(t *testing.T) {
+	h := newDaemonHome(t, "behind")
+	nowhere := netip.IPv4Unspecified()
+	for _, server := range []string{"192.168.1.1:53", "[fd01::1]:53"} {
+		h.gets(t, server, queryFor(blockedForAna), nowhere, "Ana's device asks for what is blocked at nine")
+		h.gets(t, server, queryFor(blockedForAna, option{optionMAC, siblingMAC}), nowhere, "it claims to be Maria's")
+		h.gets(t, server, query(), fromUs, "it asks for something else")
+	}
+	h.gets(t, "192.168.1.1:53", queryFor("\x09treehouse\x04home\x04arpa\x00"), netip.MustParseAddr("192.168.1.1"), "it asks for our page")
+
+	// The device gets Maria's MAC address, and is answered as hers. It gets another
+	// IP address too: dnsmasq remembers for 90 s which MAC address goes with which.
+	h.run("ip -n %s link set eth0 down", h.child)
+	h.run("ip -n %s link set eth0 address 02:00:00:00:00:0b", h.child)
+	h.run("ip -n %s link set eth0 up", h.child)
+	h.run("ip -n %s addr del 192.168.1.10/24 dev eth0", h.child)
+	h.run("ip -n %s addr add 192.168.1.11/24 dev eth0", h.child)
+	h.gets(t, "192.168.1.1:53", queryFor(blockedForAna), fromUs, "Maria's device asks for the same")
+}
+
+func TestAChildInFrontOfDnsmasq(t *testing.T) {
+	h := newDaemonHome(t, "front")
+	for _, server := range []string{"192.168.1.1:53", "[fd01::1]:53"} {
+		h.gets(t, server, queryFor(blockedForAna), netip.IPv4Unspecified(), "Ana's device asks for what is blocked at nine")
+		h.gets(t, server, queryFor(blockedForAna, option{optionMAC, siblingMAC}), netip.IPv4Unspecified(), "it claims to be Maria's")
+		h.gets(t, server, query(), fromUs, "it asks for something else")
+	}
+	h.gets(t, "192.168.1.1:53", queryFor("\x06router\x03lan\x00"), netip.MustParseAddr("192.168.1.1"), "it asks for a name that dnsmasq knows")
+	if addr, err := h.ask("192.168.1.1:54", queryFor(blockedForAna)); !errors.Is(err, errNoAddress) {
+		t.Errorf("asked past us, dnsmasq answers %s (%v), want no address", addr, err)
+	}
+}

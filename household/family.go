@@ -1,0 +1,232 @@
+package household
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/treehouse-dns/treehouse/filter"
+	"github.com/treehouse-dns/treehouse/store"
+)
+
+// Options are what a Family needs from outside.
+type Options struct {
+	Bands *Bands           // nil: DefaultBands
+	Zone  *time.Location   // where the family's clocks are read; nil: UTC
+	Now   func() time.Time // the clock; required
+}
+
+// Family is the Household in force and the file it is kept in. Any goroutine may
+// use it; other processes may change the file, see Run.
+type Family struct {
+	file *store.File
+	opt  Options
+
+	writing sync.Mutex // one change of this process at a time
+	now     atomic.Pointer[state]
+	network atomic.Pointer[Network]
+
+	telling sync.Mutex
+	told    []chan<- struct{} // guarded by telling
+}
+
+// state is what readers take in one piece.
+type state struct {
+	household *Household
+	clients   *Clients
+}
+
+// Open loads the household from its file. A file that holds none gives a
+// household without people.
+func Open(file *store.File, opt Options) (*Family, error) {
+	if opt.Bands == nil {
+		opt.Bands = DefaultBands()
+	}
+	if opt.Zone == nil {
+		opt.Zone = time.UTC
+	}
+	f := &Family{file: file, opt: opt}
+	return f, f.Reload()
+}
+
+// Household is the household in force. It is shared: read it only.
+func (f *Family) Household() *Household { return f.now.Load().household }
+
+// Identify tells who asks; see Clients.Identify. It takes no lock and does not
+// allocate.
+func (f *Family) Identify(source netip.Addr, mac []byte) filter.Client {
+	return f.now.Load().clients.Identify(source, mac)
+}
+
+// Change alters the household: change is handed the state of the file, may
+// alter it as it likes, and what it leaves is written in one transaction. An
+// error from it changes nothing. The next query is answered by the new rules
+// once the caller's listener (see Notify) has taken the policies.
+func (f *Family) Change(change func(h *Household) error) error {
+	f.writing.Lock()
+	defer f.writing.Unlock()
+	var next *Household
+	err := f.file.Update(func(tx *store.Tx) error {
+		h, before, err := load(tx, f.opt.Bands, f.opt.Zone)
+		if err != nil {
+			return err
+		}
+		if err := change(h); err != nil {
+			return err
+		}
+		h.Tidy(f.opt.Now())
+		if err := h.check(); err != nil {
+			return err
+		}
+		after, err := h.records()
+		if err != nil {
+			return err
+		}
+		next = h
+		if err := save(tx, before, after); err != nil {
+			return err
+		}
+		return sweepCounts(tx, h, f.opt.Now().In(f.opt.Zone))
+	})
+	if err != nil {
+		return err
+	}
+	f.put(next)
+	return nil
+}
+
+// Reload takes the household from the file again, because another process has
+// changed it. If it cannot be read, the one in force stays; if it is the same,
+// nobody is told.
+func (f *Family) Reload() error {
+	f.writing.Lock()
+	defer f.writing.Unlock()
+	return f.reload()
+}
+
+func (f *Family) reload() error {
+	var next *Household
+	err := f.file.View(func(tx *store.Tx) (err error) {
+		if next, _, err = load(tx, f.opt.Bands, f.opt.Zone); err == nil {
+			err = next.check()
+		}
+		return err
+	})
+	if err == nil {
+		if current := f.now.Load(); current == nil || !same(current.household, next) {
+			f.put(next)
+		}
+		return nil
+	}
+	if f.now.Load() == nil { // there has to be one: the safe profile for everybody
+		f.put(New(f.opt.Bands, f.opt.Zone))
+	}
+	return err
+}
+
+// same tells whether two households would be written alike.
+func same(a, b *Household) bool {
+	x, errX := a.records()
+	y, errY := b.records()
+	return errX == nil && errY == nil && maps.EqualFunc(x, y, bytes.Equal)
+}
+
+// put puts a household in force and tells everyone who asked for it.
+func (f *Family) put(h *Household) {
+	f.now.Store(&state{household: h, clients: h.Clients(f.network.Load())})
+	f.tell()
+}
+
+// SetNetwork says which address is which device's now, as the neighbour table
+// and the leases have it. It changes who is asking and no rule.
+func (f *Family) SetNetwork(n *Network) {
+	f.writing.Lock()
+	defer f.writing.Unlock()
+	f.network.Store(n)
+	h := f.now.Load().household
+	f.now.Store(&state{household: h, clients: h.Clients(n)})
+}
+
+// Notify puts an empty struct into c whenever another household is in force; it
+// never waits, so give c room for one. The returned function ends it.
+func (f *Family) Notify(c chan<- struct{}) (stop func()) {
+	f.telling.Lock()
+	defer f.telling.Unlock()
+	f.told = append(f.told, c)
+	return func() {
+		f.telling.Lock()
+		defer f.telling.Unlock()
+		for i := range f.told {
+			if f.told[i] == c {
+				f.told = append(f.told[:i:i], f.told[i+1:]...)
+				return
+			}
+		}
+	}
+}
+
+func (f *Family) tell() {
+	f.telling.Lock()
+	defer f.telling.Unlock()
+	for _, c := range f.told {
+		select {
+		case c <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Run takes changes that other processes make until ctx ends. failed is told of
+// a file that cannot be read; the household in force stays.
+func (f *Family) Run(ctx context.Context, failed func(error)) error {
+	changes := f.file.Watch(ctx)
+	if err := f.Reload(); err != nil { // for what came between Open and here
+		failed(err)
+	}
+	for range changes {
+		if err := f.Reload(); err != nil {
+			failed(err)
+		}
+	}
+	return ctx.Err()
+}
+
+// Erase takes everything about the family out of the file. What is left is a
+// household without people.
+func (f *Family) Erase() error {
+	f.writing.Lock()
+	defer f.writing.Unlock()
+	if err := f.file.Erase(); err != nil {
+		return err
+	}
+	return f.reload()
+}
+
+// Backup writes everything about the family to w, in a form that reads the same
+// on every router.
+func (f *Family) Backup(w io.Writer) error { return f.file.Backup(w) }
+
+// Restore replaces the family's data by a backup. If the backup is whole but
+// cannot be understood, what was there before is put back.
+func (f *Family) Restore(r io.Reader) error {
+	f.writing.Lock()
+	defer f.writing.Unlock()
+	var before bytes.Buffer
+	if err := f.file.Backup(&before); err != nil {
+		return err
+	}
+	if err := f.file.Restore(r); err != nil {
+		return err
+	}
+	err := f.reload()
+	if err != nil {
+		err = errors.Join(err, f.file.Restore(&before))
+	}
+	return err
+}

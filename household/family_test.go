@@ -1,0 +1,251 @@
+package household
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/treehouse-dns/treehouse/filter"
+	"github.com/treehouse-dns/treehouse/store"
+)
+
+// openFamily is a family in a new file, at noon on a Monday.
+func openFamily(t *testing.T, path string) *Family {
+	t.Helper()
+	file, err := store.Open(path, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := Open(file, Options{Now: func() time.Time { return monday }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// addAna is a change that adds Ana, nine, and her tablet.
+func addAna(h *Household) error {
+	p, err := h.AddPerson(Person{Name: "Ana", Band: "6-9", Born: Born{2017, time.March}})
+	if err == nil {
+		_, err = h.AddDevice(Device{Name: "Ana's tablet", Person: p.ID, Addrs: []netip.Addr{netip.MustParseAddr("192.168.1.20")}})
+	}
+	return err
+}
+
+// TestTwoWriters: the daemon and the command line change one file, and neither
+// loses what the other wrote.
+func TestTwoWriters(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "household.db")
+	daemon, cli := openFamily(t, path), openFamily(t, path)
+	must(t, daemon.Change(addAna))
+	if cli.Household().PersonNamed("ana") != nil {
+		t.Error("the command line knows before it has looked")
+	}
+	must(t, cli.Change(func(h *Household) error { return h.Pause(1, monday, time.Time{}) }))
+	must(t, daemon.Change(func(h *Household) error { return h.SetSwitch(1, "roblox", true) }))
+	must(t, cli.Reload())
+	for name, f := range map[string]*Family{"daemon": daemon, "command line": cli, "after a restart": openFamily(t, path)} {
+		ana := f.Household().PersonNamed("ANA")
+		if ana == nil || ana.Paused.From.IsZero() || !ana.Switch["roblox"] || ana.Born != (Born{2017, time.March}) {
+			t.Errorf("%s: %+v", name, ana)
+		}
+		if got := f.Identify(netip.MustParseAddr("192.168.1.20"), nil); got.Policy != 1 {
+			t.Errorf("%s: Ana's tablet is policy %d", name, got.Policy)
+		}
+	}
+}
+
+// TestChangeThatFails changes nothing and tells nobody.
+func TestChangeThatFails(t *testing.T) {
+	f := openFamily(t, filepath.Join(t.TempDir(), "household.db"))
+	must(t, f.Change(addAna))
+	told := make(chan struct{}, 1)
+	defer f.Notify(told)()
+	before := f.Household()
+	if err := f.Change(func(h *Household) error {
+		h.Person(1).Name = "Eve"
+		return errors.New("no")
+	}); err == nil {
+		t.Error("no error")
+	}
+	if err := f.Change(func(h *Household) error { h.Person(1).Band = "7-8"; return nil }); err == nil || !strings.Contains(err.Error(), "7-8") {
+		t.Errorf("a band that does not exist: %v", err)
+	}
+	if f.Household() != before || f.Household().Person(1).Name != "Ana" {
+		t.Error("the household changed")
+	}
+	must(t, f.Reload())
+	select {
+	case <-told:
+		t.Error("told of nothing")
+	default:
+	}
+	must(t, f.Change(func(h *Household) error { return h.RenameDevice(1, "The tablet") }))
+	<-told
+}
+
+func TestBackupRestoreErase(t *testing.T) {
+	dir := t.TempDir()
+	f := openFamily(t, filepath.Join(dir, "household.db"))
+	must(t, f.Change(addAna))
+	var backup bytes.Buffer
+	must(t, f.Backup(&backup))
+	must(t, f.Erase())
+	if n := len(f.Household().People); n != 0 {
+		t.Errorf("%d people after erasing", n)
+	}
+	if got := f.Identify(netip.MustParseAddr("192.168.1.20"), nil); got.Policy != 0 {
+		t.Error("the tablet is still Ana's after erasing")
+	}
+	must(t, f.Restore(bytes.NewReader(backup.Bytes())))
+	if f.Household().PersonNamed("Ana") == nil {
+		t.Error("Ana did not come back")
+	}
+	if err := f.Restore(strings.NewReader("<html>")); err == nil || f.Household().PersonNamed("Ana") == nil {
+		t.Errorf("a restore from nonsense: %v", err)
+	}
+	// A whole backup of a family that cannot be: what was there stays.
+	other := openFamily(t, filepath.Join(dir, "other.db"))
+	must(t, other.file.Update(func(tx *store.Tx) error {
+		b := tx.Bucket(bucketHousehold)
+		if err := b.Put([]byte(keySchema), []byte("1")); err != nil {
+			return err
+		}
+		return tx.Bucket(bucketPeople).Put([]byte(idKey(1)), []byte(`{"id":1,"name":"X","band":"unborn"}`))
+	}))
+	var impossible bytes.Buffer
+	must(t, other.Backup(&impossible))
+	if err := f.Restore(&impossible); err == nil || !strings.Contains(err.Error(), "unborn") {
+		t.Errorf("a restore of an impossible family: %v", err)
+	}
+	must(t, f.Reload())
+	if f.Household().PersonNamed("Ana") == nil {
+		t.Error("Ana is gone")
+	}
+}
+
+// TestNewerSchema: a file from a newer release is refused, not guessed at, and
+// everyone has the safe profile meanwhile.
+func TestNewerSchema(t *testing.T) {
+	file, err := store.Open(filepath.Join(t.TempDir(), "household.db"), store.Options{})
+	must(t, err)
+	must(t, file.Update(func(tx *store.Tx) error { return tx.Bucket(bucketHousehold).Put([]byte(keySchema), []byte("99")) }))
+	f, err := Open(file, Options{Now: func() time.Time { return monday }})
+	if err == nil || !strings.Contains(err.Error(), "newer") {
+		t.Fatalf("%v", err)
+	}
+	if p := f.Household().Policies(); len(p) != 1 || p[0].Band != string(DefaultBand) {
+		t.Errorf("policies %+v", p)
+	}
+}
+
+// TestIDsAreNeverUsedAgain: a new child does not inherit a removed one's devices.
+func TestIDsAreNeverUsedAgain(t *testing.T) {
+	f := openFamily(t, filepath.Join(t.TempDir(), "household.db"))
+	must(t, f.Change(addAna))
+	must(t, f.Change(func(h *Household) error { h.RemovePerson(1); return nil }))
+	must(t, f.Change(func(h *Household) error {
+		p, err := h.AddPerson(Person{Name: "Ben", Band: "13-15"})
+		if err == nil && p.ID != 2 {
+			t.Errorf("Ben has the number %d", p.ID)
+		}
+		return err
+	}))
+	if got := f.Identify(netip.MustParseAddr("192.168.1.20"), nil); got.Policy != 0 {
+		t.Errorf("the tablet is %d's", got.Policy)
+	}
+}
+
+// TestSampleSurvivesItsFile: what is written is what is read.
+func TestSampleSurvivesItsFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "household.db")
+	f := openFamily(t, path)
+	sample := Sample(monday, DefaultBands(), time.UTC)
+	must(t, f.Change(func(h *Household) error { *h = *sample.clone(); return nil }))
+	if again := openFamily(t, path).Household(); !same(again, sample) || !again.Settings.Sample {
+		t.Errorf("the sample came back as %+v", again)
+	}
+}
+
+// fill makes a household as large as it may be.
+func fill(h *Household) error {
+	for i := range MaxPeople {
+		p, err := h.AddPerson(Person{Name: fmt.Sprintf("Person %d", i+1), Band: h.bands.Bands[i%len(h.bands.Bands)].ID})
+		if err != nil {
+			return err
+		}
+		for n := range 5 {
+			if err := h.SetName(p.ID, fmt.Sprintf("site%d.example", n), n%2 == 0, monday, time.Time{}, ""); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range MaxDevices {
+		if _, err := h.AddDevice(Device{
+			Name: fmt.Sprintf("device %d", i+1), Person: filter.PolicyID(i%MaxPeople + 1), MACs: []MAC{{2, 0, 0, 0, byte(i >> 8), byte(i)}},
+			Addrs: []netip.Addr{netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})},
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// TestPoliciesCost holds the budget: 64 people and 1,000 devices in less than
+// 1 MB beside the lists.
+func TestPoliciesCost(t *testing.T) {
+	h := New(DefaultBands(), time.UTC)
+	must(t, fill(h))
+	trie := compiled(t)
+	type inForce struct {
+		snapshot *filter.Snapshot
+		clients  *Clients
+	}
+	who, bytes := kept(func() inForce {
+		f := inForce{filter.NewSnapshot(trie, nil, h.Policies()), h.Clients(nil)}
+		for _, p := range h.People { // the tables of the moment are made when somebody asks
+			f.snapshot.Decide(filter.Client{Policy: p.ID}, filter.MustName("example.com"), monday)
+		}
+		return f
+	})
+	_, written := kept(func() *Household { return h.clone() })
+	t.Logf("%d people and %d devices keep %d KiB in force and %d KiB as written", len(h.People), len(who.clients.byAddr), bytes>>10, written>>10)
+	if bytes+written > 1<<20 {
+		t.Errorf("%d bytes are over the megabyte", bytes+written)
+	}
+}
+
+// BenchmarkChange is what a tap costs, from the file to the rules in force, in a
+// full household.
+func BenchmarkChange(b *testing.B) {
+	file, err := store.Open(filepath.Join(b.TempDir(), "household.db"), store.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	f, err := Open(file, Options{Now: func() time.Time { return monday }})
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := f.Change(func(h *Household) error { return fill(h) }); err != nil {
+		b.Fatal(err)
+	}
+	trie := compiled(b)
+	for b.Loop() {
+		if err := f.Change(func(h *Household) error { return h.Pause(1, monday, time.Time{}) }); err != nil {
+			b.Fatal(err)
+		}
+		filter.NewSnapshot(trie, nil, f.Household().Policies())
+	}
+}

@@ -1,0 +1,42 @@
+package household
+
+import (
+	"testing"
+	"time"
+
+	"github.com/treehouse-dns/treehouse/filter"
+)
+
+// TestWithoutClock: whatever a clock that is not set shows, nobody gets more than
+// at their strictest hour.
+func TestWithoutClock(t *testing.T) {
+	h := New(DefaultBands(), time.UTC)
+	for _, p := range []Person{{Name: "Ana", Band: "6-9"}, {Name: "Ben", Band: "13-15"}, {Name: "Kim", Band: "16-17"}} {
+		_, err := h.AddPerson(p)
+		must(t, err)
+	}
+	none := []Hours{}
+	must(t, h.SetNights(2, none)) // Ben has no bedtime, so his games' hours show
+	must(t, h.AwakeUntil(1, monday, monday.Add(24*time.Hour), ""))
+	must(t, h.SetName(2, "granted.example", true, monday, monday.Add(time.Hour), ""))
+	must(t, h.SetName(2, "blocked.example", false, monday, monday.Add(time.Hour), ""))
+	_, err := h.MoreTime(2, "other-gaming", time.Hour, monday, "")
+	must(t, err)
+	must(t, h.Pause(3, monday, monday.Add(time.Hour)))
+	snap := filter.NewSnapshot(compiled(t), nil, h.PoliciesWithoutClock())
+	for _, at := range []time.Time{time.Unix(0, 0), monday, monday.AddDate(50, 0, 0)} {
+		for _, c := range []struct {
+			who  filter.PolicyID
+			name string
+			want filter.Rule
+		}{
+			{1, "wikipedia.org", filter.RuleBedtime}, {1, "pool.ntp.org", filter.RuleLifeline}, {2, "wikipedia.org", filter.RuleNone},
+			{2, "games.example", filter.RuleService}, {2, "granted.example", filter.RuleNone}, {2, "blocked.example", filter.RuleBlock},
+			{2, "tiktok.com", filter.RuleService}, {3, "wikipedia.org", filter.RulePaused},
+		} {
+			if v := snap.DecideAt(filter.Client{Policy: c.who}, filter.MustName(c.name), at); v.Rule != c.want {
+				t.Errorf("%s for %d in %d: %s, want %s", c.name, c.who, at.Year(), v.Rule, c.want)
+			}
+		}
+	}
+}
