@@ -22,7 +22,7 @@ type personView struct {
 
 // subjectView is one group or category with its rule.
 type subjectView struct {
-	subject, id       string
+	subject           string
 	title, state, why string
 	open              bool
 	own               bool // a parent's choice and not the band's
@@ -93,7 +93,7 @@ func (s *Server) subjects(p *page, person household.Person, band household.Band)
 	}
 	var list []subjectView
 	for _, subject := range order {
-		v := subjectView{subject: subject, id: strings.ReplaceAll(subject, ":", "-"), title: p.subject(subject), why: why[subject]}
+		v := subjectView{subject: subject, title: p.subject(subject), why: why[subject]}
 		on, own := person.Switch[subject]
 		_, off := why[subject]
 		hours := timed[subject]
