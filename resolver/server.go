@@ -203,7 +203,8 @@ func (s *Server) admits(source netip.Addr) bool {
 }
 
 // clock is the cache's clock: seconds since the server began, whatever the wall
-// clock is set to meanwhile.
+// clock is set to meanwhile. It does not begin at zero, because what is loaded
+// from a file is older than the server.
 func (s *Server) clock(now time.Time) uint32 {
-	return uint32(max(now.Sub(s.started)/time.Second, 0))
+	return ttlMax + staleMax + uint32(max(now.Sub(s.started)/time.Second, 0))
 }
