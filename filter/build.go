@@ -18,8 +18,8 @@ type Entries func(yield func(Entry) bool) error
 // BuildOptions bounds a build. The bytes that come out depend on Seed and Like
 // alone, never on Memory.
 type BuildOptions struct {
-	// Memory is how many bytes the builder may hold at once; 0 is 16 MiB. The
-	// less it has, the more often it reads the entries.
+	// Memory is how many bytes the builder may hold at once; 0 is 16 MiB, and it
+	// takes no less than 2 MB. The less it has, the more often it reads the entries.
 	Memory int
 	// Seed chooses the key of the hashes.
 	Seed uint64
@@ -128,6 +128,9 @@ func (b *builder) read(found func(suffixKind, setNumber, setNumber, *suffixHash)
 		return 0, err
 	}
 	c.close()
+	if b.values.sets.full {
+		return 0, errSets
+	}
 	return c.names, nil
 }
 

@@ -208,6 +208,20 @@ func TestBuildRefuses(t *testing.T) {
 			t.Errorf("%s: the builder takes it", c.why)
 		}
 	}
+	mixed := func(yield func(Entry) bool) error { // every name in another set
+		for i := range 100_000 {
+			n := MustName(fmt.Sprintf("n%06d", i))
+			for bit := range 17 {
+				if i>>bit&1 != 0 && !yield(Entry{n, TopicID(bit), Suffix}) {
+					return nil
+				}
+			}
+		}
+		return nil
+	}
+	if _, err := BuildTrie(io.Discard, many[:17], mixed, BuildOptions{}); !errors.Is(err, errSets) {
+		t.Errorf("100,000 different sets: %v", err)
+	}
 	broken := errors.New("the disk is gone")
 	_, err := BuildTrie(io.Discard, testTopics, func(func(Entry) bool) error { return broken }, BuildOptions{})
 	if !errors.Is(err, broken) {
