@@ -222,6 +222,17 @@ func TestBuildRefuses(t *testing.T) {
 	if _, err := BuildTrie(io.Discard, many[:17], mixed, BuildOptions{}); !errors.Is(err, errSets) {
 		t.Errorf("100,000 different sets: %v", err)
 	}
+	times := 0
+	changing := func(yield func(Entry) bool) error {
+		times++
+		for i := range times {
+			yield(Entry{MustName(fmt.Sprintf("n%d", i)), adult, Suffix})
+		}
+		return nil
+	}
+	if _, err := BuildTrie(io.Discard, testTopics, changing, BuildOptions{}); !errors.Is(err, errChanged) {
+		t.Errorf("entries that change: %v", err)
+	}
 	broken := errors.New("the disk is gone")
 	_, err := BuildTrie(io.Discard, testTopics, func(func(Entry) bool) error { return broken }, BuildOptions{})
 	if !errors.Is(err, broken) {
