@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -184,15 +185,19 @@ func (a *app) listsRemove() *cobra.Command {
 
 func (a *app) listsVerify() *cobra.Command {
 	return &cobra.Command{
-		Use: "verify", Short: "Check that the stored snapshot is whole", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
+		Use: "verify", Short: "Read everything that is stored, and check that it is whole", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withLibrary(func(l *blocklists.Library) error {
+				problems, err := l.Verify(cmd.Context())
+				if err = errors.Join(append(problems, err)...); err != nil {
+					return err
+				}
 				trie, err := l.Snapshot()
 				if err != nil {
 					return err
 				}
 				return a.print(map[string]int{"names": trie.Names(), "bytes": trie.Size()}, func(w io.Writer) {
-					fmt.Fprintf(w, "The snapshot is whole: %d names in %d bytes.\n", trie.Names(), trie.Size())
+					fmt.Fprintf(w, "The lists are whole: %d names in force, in %d bytes.\n", trie.Names(), trie.Size())
 				})
 			})
 		},

@@ -165,8 +165,8 @@ func (d *daemon) keepCurrent(ctx context.Context) error {
 // takeLists puts the stored lists in force.
 func (d *daemon) takeLists() error {
 	trie, err := d.library.Snapshot()
-	if trie == nil {
-		return err
+	if trie == nil || (err != nil && d.live.Load() != nil) {
+		return err // what is in force stays
 	}
 	if err != nil { // the catalogue filters until the lists are made again
 		d.log.Error("only the built-in catalogue is in force", "err", err)
