@@ -408,7 +408,7 @@ func TestSettings(t *testing.T) {
 		for kib, want := range map[string]string{"28000": "20MiB", "55928": "27MiB", "124000": "60MiB", "1000000": "128MiB"} {
 			r := newRouter(t)
 			r.write("etc/config/system", "\nconfig system\n\toption timezone 'EST5EDT,M3.2.0,M11.1.0'\n\toption zonename 'America/New York'\n")
-	r.write("proc/meminfo", "MemTotal:     "+kib+" kB\n")
+			r.write("proc/meminfo", "MemTotal:     "+kib+" kB\n")
 			if record := r.service("start"); !strings.Contains(record, "env GOMEMLIMIT="+want+" ") {
 				t.Errorf("with %s kB, %s is not in\n%s", kib, want, record)
 			}
