@@ -10,9 +10,12 @@ import "errors"
 // stored by its name but by 64 bits of a keyed hash of it (SipHash-1-3), of
 // which the place where it lies tells the first half:
 //
-//	high 32 bits → bucket   the node's place: one of Buckets, by multiplication
+//	high 32 bits → bucket   the node's place: times the number of buckets, shifted right by 32
 //	low 32 bits  → 8 hot    turn away 255 of 256 names that are not there
 //	               24 cold  confirm; an inner node has none
+//
+// There are at least as many buckets as valued nodes, so a probe for a name that
+// is not there takes another's answer once in 2³² times at most.
 //
 // There are two sorts of nodes. A *valued* node changes what is known of a name:
 // its value is a pair of topic sets, one for the name itself and one for what
@@ -35,8 +38,8 @@ import "errors"
 //	        node, is it valued? then for each bucket a 1 per node and a 0;
 //	        and from the back, the hot byte of each node
 //	  cold  where the codes of the 17th, 33rd and 49th valued node start, in bits after the
-//	        first (1 each; 255 is too far to say); then the valued nodes' Huffman
-//	        codes, first bit lowest; and from the back, the 24 cold bits of each valued node
+//	        first (1 each; 255 is too far to say); then the valued nodes' codes
+//	        (see prefixCode), first bit lowest; and from the back, the 24 cold bits of each valued node
 //
 // Nodes are numbered by bucket, then by hash. To find a suffix: hash it; bucket
 // b of its group starts after the bth zero, and the ones before it are the
@@ -58,8 +61,8 @@ import "errors"
 //
 // The salt is for the one build in a thousand where two names of a segment, or
 // a name that must not be in it, are equal in bucket and hash: the segment is
-// made again with the next salt, which mixes the unused bits of the high half
-// into the low. Checked are all names given, the covered ones that are not
+// made again with the next salt. The low half counts as low XOR high times salt,
+// so that the bits of the high half that the bucket does not use tell them apart. Checked are all names given, the covered ones that are not
 // stored too, and every Witness.
 const (
 	trieMagic   = "treehtr\x01" // the last byte is the version

@@ -108,6 +108,23 @@ func TestTrieAgreesWithTwin(t *testing.T) {
 	}
 }
 
+// TestTrieBelowCom asks below com, whose node a trie has at hand, where com is
+// listed, an inner node, and not there.
+func TestTrieBelowCom(t *testing.T) {
+	for _, entries := range [][]Entry{
+		{{MustName("com"), adult, Exact}, {MustName("a.com"), ads, Suffix}},
+		{{MustName("com"), adult, Suffix}, {MustName("a.com"), adult, Except}},
+		{{MustName("a.com"), ads, Suffix}},
+		{{MustName("a.net"), ads, Suffix}, {MustName("com.net"), ads, Exact}},
+	} {
+		trie, _ := build(t, testTopics, entries, BuildOptions{})
+		w := newTwin(testTopics, entries)
+		for _, name := range []string{"com", "a.com", "b.a.com", "b.com", "com.com", "com.net", "a.com.net", "acom"} {
+			agree(t, trie, w, MustName(name))
+		}
+	}
+}
+
 // TestTrieOfManySets has nearly as many sets as names, so that codes are long
 // and lie far from where a group's codes start.
 func TestTrieOfManySets(t *testing.T) {
