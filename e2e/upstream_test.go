@@ -227,7 +227,7 @@ func (u *upstream) lookUp(req *dns.Msg, name string) *dns.Msg {
 	if i := strings.IndexByte(strings.TrimSuffix(name, "."), '.'); i >= 0 {
 		zone = name[i+1:]
 	}
-	m.Ns = append(m.Ns, record(zone+" 300 SOA ns."+zone+" host."+zone+" 1 2 3 4 300"))
+	m.Ns = append(m.Ns, record(zone+" 300 SOA ns.example. host.example. 1 2 3 4 300"))
 	return m
 }
 

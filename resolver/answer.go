@@ -67,7 +67,7 @@ func (s *Server) lookUp(q *query, name filter.Name) response {
 	if why == 0 {
 		why = s.failures.recent(k.hash, q.now)
 	}
-	if why == 0 && q.rounds >= chainMax/4 { // the rules change faster than the upstream answers
+	if why == 0 && q.rounds >= roundsMax { // the rules change faster than the upstream answers
 		why = edeNetwork
 	}
 	if why == 0 {

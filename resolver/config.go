@@ -132,11 +132,13 @@ const (
 	rateDefault  = 1000    // queries a second: ten times what a busy laptop sends
 )
 
-// lan is who is answered unless the configuration says otherwise.
+// lan is who is answered unless the configuration says otherwise. The addresses
+// that providers share among customers (RFC 6598) are not in it: to a router
+// they are the outside.
 func lan() []netip.Prefix {
 	var out []netip.Prefix
 	for _, p := range []string{
-		"127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10",
+		"127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16",
 		"::1/128", "fc00::/7", "fe80::/10",
 	} {
 		out = append(out, netip.MustParsePrefix(p))

@@ -2,16 +2,12 @@ package resolver
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/netip"
-	"syscall"
 	"time"
 )
 
 const (
-	// leastPort keeps clear of the ports that services are found at.
-	leastPort = 10240
 	// portTries is how many ports are tried that turn out to be in use, or to
 	// have been used a moment ago.
 	portTries = 8
@@ -35,21 +31,4 @@ func (s *Server) dial(network string, addr netip.AddrPort, deadline time.Time) (
 		return d.DialContext(ctx, network, addr.String())
 	}
 	return s.sockets.dial(addr, &s.ports)
-}
-
-// dialFresh opens a socket for one question, at a port drawn from all that are
-// free. It is what a system does that has nothing quicker.
-func dialFresh(addr netip.AddrPort, ports *numbers) (net.Conn, error) {
-	var err error
-	for range portTries {
-		var conn *net.UDPConn
-		local := &net.UDPAddr{Port: int(ports.drawFrom(leastPort))}
-		if conn, err = net.DialUDP("udp", local, net.UDPAddrFromAddrPort(addr)); err == nil {
-			return conn, nil
-		}
-		if !errors.Is(err, syscall.EADDRINUSE) && !errors.Is(err, syscall.EACCES) {
-			break
-		}
-	}
-	return nil, err
 }

@@ -44,23 +44,34 @@ func (s *Server) forward(k *key) (entry, error) {
 		return s.forwardParallel(k, r, deadline)
 	}
 	order := r.order(s)
-	sends := 1
-	if len(order) == 1 {
-		sends = 2 // a packet may get lost, and there is nobody else
+	tries := len(order)
+	if tries == 1 {
+		tries = 2 // a packet may get lost, and there is nobody else
 	}
-	t := trial{server: s, route: r, key: k, deadline: deadline, budget: askMax, share: max(sends, min(len(order), askMax))}
+	t := trial{server: s, route: r, key: k, deadline: deadline, budget: askMax, share: max(1, min(tries, askMax))}
 	t.asked = t.room[:0]
 	err := errNobody
-	for len(t.asked) < len(order) && t.budget > 0 {
-		u := s.choose(order, t.asked, deadline)
+	for ; tries > 0 && t.budget > 0; tries-- {
+		u, a := s.choose(order, t.asked, deadline)
 		if u == nil {
 			break
 		}
-		t.asked = append(t.asked, u)
-		s.tryOut(r, order, u, k)
+		if len(t.asked) == 0 && s.tryOut(r, order, u) {
+			t.budget--
+		}
+		if a == suspect {
+			if !t.verify(u) {
+				err = errSilent
+				continue
+			}
+			a = ready
+		}
 		var e entry
-		if e, err = t.ask(u, sends); err == nil {
+		if e, err = t.ask(u, a); err == nil {
 			return e, nil
+		}
+		if len(order) > 1 || t.heard {
+			t.asked = append(t.asked, u)
 		}
 	}
 	return nil, err
@@ -75,7 +86,7 @@ func (s *Server) forwardParallel(k *key, r *route, deadline time.Time) (entry, e
 	results := make(chan result, parallelMax)
 	var asked []*upstream
 	for len(asked) < parallelMax {
-		u := s.choose(r.upstreams, asked, deadline)
+		u, a := s.choose(r.upstreams, asked, deadline)
 		if u == nil {
 			break
 		}
@@ -84,11 +95,18 @@ func (s *Server) forwardParallel(k *key, r *route, deadline time.Time) (entry, e
 		mine.name = bytes.Clone(k.name)
 		budget := 1
 		if len(asked) == 1 {
-			budget = askMax - parallelMax + 1 // one of them may need TCP
+			budget = askMax - parallelMax + 1 // it may need TCP
 		}
 		s.tasks.Go(func() {
 			t := trial{server: s, route: r, key: &mine, deadline: deadline, budget: budget, share: 1}
-			e, err := t.ask(u, 1)
+			if a == suspect {
+				if !t.verify(u) {
+					results <- result{nil, errSilent}
+					return
+				}
+				a = ready
+			}
+			e, err := t.ask(u, a)
 			results <- result{e, err}
 		})
 	}
@@ -117,40 +135,39 @@ func (r *route) order(s *Server) []*upstream {
 	return order
 }
 
-// tryOut finds out, beside a question and with it, whether an upstream that
-// would be preferred to the chosen one works by now. Nobody waits for that.
-func (s *Server) tryOut(r *route, order []*upstream, chosen *upstream, k *key) {
+// tryOut finds out whether an upstream that would be preferred to the chosen
+// one works by now, and tells whether it did. Nobody waits for that.
+func (s *Server) tryOut(r *route, order []*upstream, chosen *upstream) bool {
 	explore := r.strategy == Fastest && s.explore.Add(1)%exploreEvery == 0
 	for _, u := range order {
-		if u == chosen && r.strategy != Fastest {
-			return
-		}
 		if u == chosen {
+			if r.strategy != Fastest {
+				return false
+			}
 			continue
 		}
-		works, _ := u.health.standing()
-		if works && !explore {
+		if works, _ := u.health.standing(); works && !explore {
 			continue
 		}
-		if may, _ := u.health.admit(s.config.Now()); !may {
+		if a, _ := u.health.admit(s.config.Now()); a == busy || a == resting {
 			continue
 		}
-		mine := key{name: bytes.Clone(k.name), qtype: k.qtype, variant: k.variant, hash: k.hash}
 		s.tasks.Go(func() {
-			t := trial{server: s, route: r, key: &mine, deadline: time.Now().Add(askTime), budget: 1, share: 1}
-			t.ask(u, 1)
+			t := trial{server: s, route: r, deadline: time.Now().Add(askTime), budget: 1, share: 1}
+			t.verify(u)
 		})
-		return
+		return true
 	}
+	return false
 }
 
 // choose finds the first upstream that may be asked: one that works, else one
 // that is to be tried out. Where others are trying them all out, it waits.
-func (s *Server) choose(order, asked []*upstream, deadline time.Time) *upstream {
+func (s *Server) choose(order, asked []*upstream, deadline time.Time) (*upstream, admission) {
 	for {
 		for _, u := range order {
 			if works, _ := u.health.standing(); works && !slices.Contains(asked, u) {
-				return u
+				return u, ready
 			}
 		}
 		var wait <-chan struct{}
@@ -158,23 +175,22 @@ func (s *Server) choose(order, asked []*upstream, deadline time.Time) *upstream 
 			if slices.Contains(asked, u) {
 				continue
 			}
-			may, over := u.health.admit(s.config.Now())
-			if may {
-				return u
-			}
-			if wait == nil {
+			switch a, over := u.health.admit(s.config.Now()); {
+			case a != busy && a != resting:
+				return u, a
+			case a == busy && wait == nil:
 				wait = over
 			}
 		}
 		if wait == nil {
-			return nil
+			return nil, resting
 		}
 		late := time.NewTimer(time.Until(deadline))
 		select {
 		case <-wait:
 			late.Stop()
 		case <-late.C:
-			return nil
+			return nil, busy
 		}
 	}
 }
@@ -185,32 +201,29 @@ type trial struct {
 	route    *route
 	key      *key
 	deadline time.Time
-	asked    []*upstream
+	asked    []*upstream       // not to be asked again
 	room     [askMax]*upstream // of asked
 	budget   int               // packets left
 	share    int               // among how many the time is shared
+	heard    bool              // the one asked last has answered
+}
+
+// verify asks an upstream what every resolver knows, the servers of the root,
+// and tells whether it answered: whether it works does not hang on what a
+// client chose to ask.
+func (t *trial) verify(u *upstream) bool {
+	root := t.server.cache.keyOf([]byte{0}, typeNS, 0)
+	_, err := t.exchange(u, suspect, &root, new(buffers))
+	return err == nil
 }
 
 // ask asks one upstream, and takes from its answer what belongs to the question.
-func (t *trial) ask(u *upstream, sends int) (e entry, err error) {
+func (t *trial) ask(u *upstream, a admission) (e entry, err error) {
 	s := t.server
 	buf := s.buffers.Get().(*buffers)
 	defer s.buffers.Put(buf)
-	var msg []byte
-	for range sends {
-		began := time.Now()
-		msg, err = u.exchange(t.key, buf, began.Add(t.patience(u)), &t.budget)
-		if err == nil {
-			u.health.answered(time.Since(began))
-			break
-		}
-		s.metrics.UpstreamSilent.Add(1)
-		if t.budget <= 0 {
-			break
-		}
-	}
+	msg, err := t.exchange(u, a, t.key, buf)
 	if err != nil {
-		u.health.silent(s.config.Now())
 		return nil, err
 	}
 	if code := rcode(binary.BigEndian.Uint16(msg[2:]) & 0xf); code != noError && code != nxDomain {
@@ -229,12 +242,26 @@ func (t *trial) ask(u *upstream, sends int) (e entry, err error) {
 	return e, err
 }
 
+// exchange puts a question to an upstream, and reports on it.
+func (t *trial) exchange(u *upstream, a admission, k *key, buf *buffers) ([]byte, error) {
+	began := time.Now()
+	msg, err := u.exchange(k, buf, began.Add(t.patience(u)), &t.budget)
+	if t.heard = err == nil; t.heard {
+		u.health.answered(time.Since(began))
+		return msg, nil
+	}
+	t.server.metrics.UpstreamSilent.Add(1)
+	u.health.silent(a, t.server.config.Now())
+	return nil, err
+}
+
 // patience is how long an upstream is given: four times what it usually takes,
-// or its share of the time there is.
+// or, if that is not known or there is nobody else to ask, its share of the
+// time there is.
 func (t *trial) patience(u *upstream) time.Duration {
 	left := time.Until(t.deadline)
 	_, usual := u.health.standing()
-	if usual == 0 {
+	if usual == 0 || len(t.route.upstreams) == 1 {
 		return min(askTime/time.Duration(t.share), left)
 	}
 	return min(max(4*usual, patienceMin), patienceMax, left)

@@ -9,6 +9,10 @@ const (
 	// failuresAllowed is how many questions in a row a working upstream may
 	// leave unanswered: one may be lost on the way, three are not chance.
 	failuresAllowed = 3
+	// probesPerRest is how many packets, one after the other, an upstream that
+	// does not work leaves unanswered before it is left alone for a while: the
+	// first may have been lost, or hold a question that nobody can answer.
+	probesPerRest = 2
 	// backoffMin and backoffMax bound how long an upstream that does not
 	// answer is left alone: short enough that a line that comes back is
 	// noticed, long enough that a dead one costs nothing (RFC 9520 §3.2).
@@ -16,17 +20,32 @@ const (
 	backoffMax = 8 * time.Second
 )
 
-// health is what is known of how an upstream answers. One that has never
-// answered, or has stopped to, gets one question at a time, and the others wait
-// for what comes of it: a dead upstream gets a packet or two, not a flood.
+// health is what is known of how an upstream answers. While one has never
+// answered, or has stopped to, one question at a time is put to it, and the
+// others wait for what comes of that: a dead upstream gets a packet or two, not
+// a flood. A question left unanswered may be one that nobody can answer, so
+// before an upstream is left alone it is asked one that everybody can.
 type health struct {
 	mu        sync.Mutex
 	works     bool
 	failures  int           // in a row
+	probes    int           // left unanswered since it last rested, while it does not work
+	rests     int           // since it last worked
 	restUntil time.Time     // it is left alone until then, if it does not work
 	probe     chan struct{} // closed when the one question under way is over; nil if there is none
 	usual     time.Duration // its usual time, smoothed as in RFC 6298 §2; 0 if not known
 }
+
+// admission is whether and how an upstream may be asked.
+type admission uint8
+
+const (
+	ready   admission = iota // it works
+	newborn                  // nothing is known of it: whatever is asked tells
+	suspect                  // to be asked what everybody can answer first
+	busy                     // somebody is finding out
+	resting                  // it is left alone
+)
 
 // standing tells whether the upstream works, as far as is known, and how long
 // it takes.
@@ -37,28 +56,30 @@ func (h *health) standing() (works bool, usual time.Duration) {
 }
 
 // admit tells whether the upstream may be asked now; who is let in owes a
-// report. Where another is trying it out, wait is closed when that is over;
-// without, it is left alone.
-func (h *health) admit(now time.Time) (may bool, wait <-chan struct{}) {
+// report. With busy comes a channel that is closed when more is known.
+func (h *health) admit(now time.Time) (admission, <-chan struct{}) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
 	case h.works:
-		return true, nil
+		return ready, nil
 	case h.probe != nil:
-		return false, h.probe
+		return busy, h.probe
 	case now.Before(h.restUntil):
-		return false, nil
+		return resting, nil
 	}
 	h.probe = make(chan struct{})
-	return true, nil
+	if h.probes == 0 && h.rests == 0 {
+		return newborn, nil
+	}
+	return suspect, nil
 }
 
 // answered reports that an answer came, and after what time.
 func (h *health) answered(took time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.works, h.failures = true, 0
+	h.works, h.failures, h.probes, h.rests = true, 0, 0, 0
 	if h.usual == 0 {
 		h.usual = took
 	}
@@ -66,17 +87,21 @@ func (h *health) answered(took time.Duration) {
 	h.release()
 }
 
-// silent reports that no answer came.
-func (h *health) silent(now time.Time) {
+// silent reports that no answer came to a question that was let in as a.
+func (h *health) silent(a admission, now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.failures++
-	if h.works && h.failures < failuresAllowed {
-		return
+	if a == ready {
+		if h.failures++; h.works && h.failures >= failuresAllowed {
+			h.works, h.probes = false, 1
+		}
+		return // what was asked while it worked says nothing of how it is now
 	}
-	h.works = false
-	doublings := min(max(h.failures-failuresAllowed, 0), 3)
-	h.restUntil = now.Add(min(backoffMin<<doublings, backoffMax))
+	if h.probes++; h.probes >= probesPerRest {
+		h.restUntil = now.Add(min(backoffMin<<min(h.rests, 8), backoffMax))
+		h.probes = 0
+		h.rests++
+	}
 	h.release()
 }
 

@@ -32,6 +32,9 @@ const (
 	// pointersMax is how often a compressed name may jump: servers
 	// write names that jump once or twice.
 	pointersMax = 32
+	// roundsMax is how often one query may wait for a flight: for the name that
+	// was asked, and for the safe twin that it turns out to lead to.
+	roundsMax = 2
 	// recordsMax bounds an answer that has to be taken apart and put together
 	// again because it holds records nobody asked for.
 	recordsMax = 256
@@ -76,6 +79,9 @@ const (
 	crewKept = 64
 	// flightsPerClient leaves room for the others when one device floods.
 	flightsPerClient = flightsMax / 2
+	// longMax bounds the questions under way over TCP, whose answers may be 64
+	// KiB each: 4 MiB. More wait for their turn.
+	longMax = 64
 	// pendingMax bounds queries waiting for those flights, 1 KiB each.
 	pendingMax = 4096
 	// pendingPerClient is how many queries of one client may wait (DNSBomb).

@@ -43,6 +43,7 @@ type Server struct {
 	tasks sync.WaitGroup // flights, and TCP connections
 	work  chan *flight   // to goroutines that wait for one
 	idle  atomic.Int32   // how many do
+	long  chan struct{}  // a token for each question under way over TCP
 }
 
 // New makes a server. The error names every field that is wrong.
@@ -66,6 +67,7 @@ func New(config Config) (*Server, error) {
 		harvesters: sync.Pool{New: func() any { return new(harvester) }},
 		sockets:    newSockets(),
 		work:       make(chan *flight),
+		long:       make(chan struct{}, longMax),
 		started:    config.Now(),
 	}
 	s.ids.seed()

@@ -126,14 +126,8 @@ func (u *upstream) exchange(k *key, buf *buffers, deadline time.Time, budget *in
 	mixed := u.knows(&u.folds)
 	*budget--
 	msg, code, err := u.overUDP(k, buf, deadline, mixed)
-	cut := err == nil && binary.BigEndian.Uint16(msg[2:])&flagTC != 0
-	if *budget <= 0 {
-		if cut {
-			return nil, errTruncated
-		}
-		return msg, err
-	}
 	switch {
+	case *budget <= 0:
 	case errors.Is(err, errFolded):
 		*budget--
 		if msg, err = u.overTCP(k, buf, deadline); err != nil && *budget > 0 && time.Until(deadline) > 0 {
@@ -145,11 +139,8 @@ func (u *upstream) exchange(k *key, buf *buffers, deadline time.Time, budget *in
 		}
 	case errors.Is(err, errFlooded): // somebody is guessing: go where guessing is of no use
 		*budget--
-		return u.overTCP(k, buf, deadline)
+		msg, err = u.overTCP(k, buf, deadline)
 	case err != nil:
-	case cut: // RFC 7766 §5
-		*budget--
-		return u.overTCP(k, buf, deadline)
 	case code == badCookie: // RFC 7873 §5.3: ask again with the cookie it has just given
 		*budget--
 		msg, _, err = u.overUDP(k, buf, deadline, mixed)
@@ -160,7 +151,14 @@ func (u *upstream) exchange(k *key, buf *buffers, deadline time.Time, budget *in
 			u.plain.Store(0) // that was not why
 		}
 	}
-	return msg, err
+	if err != nil || binary.BigEndian.Uint16(msg[2:])&flagTC == 0 {
+		return msg, err
+	}
+	if *budget <= 0 {
+		return nil, errTruncated
+	}
+	*budget-- // RFC 7766 §5
+	return u.overTCP(k, buf, deadline)
 }
 
 // knows tells whether an upstream is taken to know something, and spare that it
@@ -223,6 +221,14 @@ func (u *upstream) overUDP(k *key, buf *buffers, deadline time.Time, mixed bool)
 
 // overTCP asks over a connection of its own (RFC 7766 §5).
 func (u *upstream) overTCP(k *key, buf *buffers, deadline time.Time) ([]byte, error) {
+	late := time.NewTimer(time.Until(deadline))
+	defer late.Stop()
+	select {
+	case u.server.long <- struct{}{}:
+		defer func() { <-u.server.long }()
+	case <-late.C:
+		return nil, errSilent
+	}
 	conn, err := u.server.dial("tcp", u.Addr, deadline)
 	if err != nil {
 		return nil, err
