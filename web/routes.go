@@ -64,6 +64,10 @@ func (s *Server) routes() http.Handler {
 	m.HandleFunc("POST /setup/child", s.parents(s.setupChild))
 	m.HandleFunc("POST /setup/done", s.parents(s.setupDone))
 
+	m.HandleFunc("POST /settings/token", s.proven(s.signed(s.addToken)))
+	m.HandleFunc("POST /settings/untoken", s.signed(s.forgetToken))
+	s.apiRoutes(m)
+
 	m.HandleFunc("/", s.open(func(w http.ResponseWriter, r *http.Request, v *visitor) {
 		p := s.page(r, v, "missing.title")
 		s.show(w, r, http.StatusNotFound, p.plain("missing.text", "/", "missing.back"))

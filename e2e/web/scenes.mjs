@@ -44,6 +44,13 @@ export const looks = [
   { name: 'devices', path: '/devices', set: [['/newcomer', { hint: 'Pixel-7' }]] },
   { name: 'settings', path: '/settings' },
   {
+    name: 'token', path: '/settings', steps: async page => {
+      await page.fill('#program', 'Home Assistant')
+      await page.locator('#addtoken').click()
+      await page.locator('code').waitFor()
+    },
+  },
+  {
     name: 'confirm', path: '/people/1', steps: async (page, { set }) => {
       await set('/clock', { at: '17:30' })
       await page.locator('main .switch button').first().click()
