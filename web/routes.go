@@ -28,6 +28,7 @@ func (s *Server) routes() http.Handler {
 	m.HandleFunc("POST /me/ask", s.act(s.ask))
 	m.HandleFunc("POST /me/ticket", s.act(s.redeem))
 	m.HandleFunc("GET /check", s.open(s.check))
+	m.HandleFunc("GET /learn", s.open(s.learn))
 	m.HandleFunc("GET /help", s.open(s.help))
 	m.HandleFunc("POST /language", s.act(s.setLanguage))
 	m.HandleFunc("GET /login", s.open(s.login))

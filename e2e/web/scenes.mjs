@@ -57,6 +57,8 @@ export const looks = [
       await page.locator('#again').waitFor()
     },
   },
+  { name: 'learn-child', path: '/learn', device: 2 },
+  { name: 'learn-parent', path: '/learn' },
   { name: 'help', path: '/help', device: 3 },
 ]
 
