@@ -12,7 +12,7 @@ GO_BUILD := go build -trimpath -ldflags '-s -w'
 
 # For routers: inlining is off but where the query path runs, and HTTP/2 is left
 # out. It takes 1.2 MB off the binary, of 12 that we allow ourselves.
-HOT      := github.com/treehouse-dns/treehouse/... runtime runtime/... internal/runtime/... encoding/binary bytes sync/... time net/netip
+HOT      := $(addprefix github.com/treehouse-dns/treehouse/,filter resolver) runtime internal/runtime/... encoding/binary sync/atomic net/netip
 GO_SMALL := $(GO_BUILD) -tags nethttpomithttp2 -gcflags=all=-l $(HOT:%=-gcflags=%=)
 
 .PHONY: help run build test check race foreign cross size fuzz bench-trie bench-dns setup clean

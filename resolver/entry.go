@@ -50,6 +50,11 @@ type key struct {
 	hash    uint64
 }
 
+// equal tells whether two keys are of one question.
+func (k *key) equal(other *key) bool {
+	return k.hash == other.hash && k.qtype == other.qtype && k.variant == other.variant && bytes.Equal(k.name, other.name)
+}
+
 func (e entry) length() int      { return int(binary.BigEndian.Uint32(e)) }
 func (e entry) hash() uint64     { return binary.BigEndian.Uint64(e[4:]) }
 func (e entry) stored() uint32   { return binary.BigEndian.Uint32(e[12:]) }

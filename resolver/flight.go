@@ -14,22 +14,17 @@ import (
 // own counts of what is going on and refuse more than limits.go allows.
 type flights struct {
 	mu      sync.Mutex
-	aloft   map[flightKey]*flight
+	aloft   map[uint64]*flight // by the hash of the question, or the next that is free
 	pending int
-	clients map[netip.Addr]*burden
-}
-
-type flightKey struct {
-	name    string
-	qtype   uint16
-	variant uint8
+	clients map[netip.Addr]burden
 }
 
 // flight is one question on its way.
 type flight struct {
+	id      uint64 // its place in aloft
 	key     key
 	client  netip.Addr // who began it; invalid for a prefetch
-	waiting []*query
+	waiting []*parked
 	names   [filter.MaxNameLen]byte
 }
 
@@ -49,35 +44,35 @@ const (
 
 // join has q wait for the answer to k. first tells that the caller has to see
 // to it that an answer comes. A nil q is a prefetch, that nobody waits for.
-func (f *flights) join(k *key, q *query) (fl *flight, first bool, no refusal) {
+func (f *flights) join(k *key, q *parked) (fl *flight, first bool, no refusal) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	id := flightKey{string(k.name), k.qtype, k.variant}
-	fl = f.aloft[id]
+	id := k.hash
+	for fl = f.aloft[id]; fl != nil && !fl.key.equal(k); fl = f.aloft[id] {
+		id++
+	}
+	if q == nil && (fl != nil || len(f.aloft) >= flightsMax/2) { // a prefetch takes nobody's place
+		return nil, false, tooManyFlights
+	}
 	var client netip.Addr
 	if q != nil {
 		client = q.source.Addr()
 		b := f.clients[client]
-		if b == nil {
-			b = &burden{}
-		}
 		switch {
 		case f.pending >= pendingMax, b.pending >= pendingPerClient:
 			return nil, false, tooManyPending
-		case fl == nil && (len(f.aloft) >= flightsMax || b.flights >= flightsPerClient && !trusted(client)):
-			return nil, false, tooManyFlights
+		case fl == nil && (len(f.aloft) >= flightsMax || b.flights >= flightsPerClient && !client.IsLoopback()):
+			return nil, false, tooManyFlights // loopback is dnsmasq, for everybody
 		}
 		b.pending++
 		f.pending++
-		f.clients[client] = b
 		if fl == nil {
 			b.flights++
 		}
-	} else if fl != nil || len(f.aloft) >= flightsMax/2 { // a prefetch takes nobody's place
-		return nil, false, tooManyFlights
+		f.clients[client] = b
 	}
 	if fl == nil {
-		fl, first = &flight{key: *k, client: client}, true
+		fl, first = &flight{id: id, key: *k, client: client}, true
 		fl.key.name = fl.names[:copy(fl.names[:], k.name)]
 		f.aloft[id] = fl
 	}
@@ -88,25 +83,29 @@ func (f *flights) join(k *key, q *query) (fl *flight, first bool, no refusal) {
 }
 
 // land ends a flight and gives those who waited for it.
-func (f *flights) land(fl *flight) []*query {
+func (f *flights) land(fl *flight) []*parked {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	delete(f.aloft, flightKey{string(fl.key.name), fl.key.qtype, fl.key.variant})
+	delete(f.aloft, fl.id)
 	for _, q := range fl.waiting {
 		f.pending--
-		f.lighten(q.source.Addr(), func(b *burden) { b.pending-- })
+		f.lighten(q.source.Addr(), burden{pending: 1})
 	}
 	if fl.client.IsValid() {
-		f.lighten(fl.client, func(b *burden) { b.flights-- })
+		f.lighten(fl.client, burden{flights: 1})
 	}
 	return fl.waiting
 }
 
-func (f *flights) lighten(client netip.Addr, by func(*burden)) {
+func (f *flights) lighten(client netip.Addr, by burden) {
 	b := f.clients[client]
-	if by(b); *b == (burden{}) {
+	b.pending -= by.pending
+	b.flights -= by.flights
+	if b == (burden{}) {
 		delete(f.clients, client)
+		return
 	}
+	f.clients[client] = b
 }
 
 // under is how many flights and waiting queries there are.
@@ -116,32 +115,41 @@ func (f *flights) under() (aloft, pending int) {
 	return len(f.aloft), f.pending
 }
 
-// trusted clients stand for many others: dnsmasq on this router.
-func trusted(client netip.Addr) bool { return client.IsLoopback() }
-
 // wait keeps q until the answer to q.want is there, and sees to it that it
 // comes. What cannot wait is refused at once, so that nobody waits in vain.
-func (s *Server) wait(q *query, to writer) {
-	kept := q.keep()
-	kept.to = to
+func (s *Server) wait(q *parked, to writer) {
+	q.to = to
 	k := q.want
-	fl, first, no := s.flights.join(&k, kept)
-	if no != welcome {
-		if no == tooManyPending {
-			s.metrics.LimitPending.Add(1)
-		} else {
-			s.metrics.LimitFlights.Add(1)
-		}
-		kept.want.name, kept.found, kept.failed = nil, nil, edeNetwork
-		reply, _ := s.handle(kept)
-		to.writeReply(reply)
-		return
-	}
-	if first {
+	k.name = append(q.target[:0], k.name...) // which may lie in the buffer that the query was copied from
+	q.want.name = nil
+	fl, first, no := s.flights.join(&k, q)
+	switch {
+	case no == tooManyPending:
+		s.metrics.LimitPending.Add(1)
+	case no == tooManyFlights:
+		s.metrics.LimitFlights.Add(1)
+	case first:
 		s.metrics.Misses.Add(1)
 		s.dispatch(fl)
-	} else {
+	default:
 		s.metrics.Merged.Add(1)
+	}
+	if no != welcome {
+		q.found, q.failed = nil, edeNetwork
+		reply, _ := s.handle(&q.query)
+		s.finish(q, reply)
+	}
+}
+
+// finish writes the reply of a query that waited, and lets go of it.
+func (s *Server) finish(q *parked, reply []byte) {
+	q.to.writeReply(reply)
+	if q.to == writer(&q.back) { // which has sent it; other writers still hold its memory
+		q.to, q.found, q.back = nil, nil, later{}
+		if cap(q.scratch) > udpQueryMax {
+			q.scratch = nil
+		}
+		s.parked.Put(q)
 	}
 }
 
@@ -196,21 +204,21 @@ func (s *Server) fly(fl *flight) {
 
 // resume takes a query that waited through the story once more, now that an
 // answer is there or none will come.
-func (s *Server) resume(q *query, e entry, reason ede) {
+func (s *Server) resume(q *parked, e entry, reason ede) {
 	q.now = s.config.Now()
 	q.found, q.failed = e, reason
 	q.rounds++
 	if q.transport == UDP && q.now.Sub(q.arrived) > replyAgeMax {
 		s.metrics.LimitReplyAge.Add(1)
-		q.to.writeReply(nil)
+		s.finish(q, nil)
 		return
 	}
-	reply, wait := s.handle(q)
+	reply, wait := s.handle(&q.query)
 	if wait {
 		s.wait(q, q.to)
 		return
 	}
-	q.to.writeReply(reply)
+	s.finish(q, reply)
 }
 
 // failures remembers for a few seconds which questions could not be answered,

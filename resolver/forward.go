@@ -49,6 +49,7 @@ func (s *Server) forward(k *key) (entry, error) {
 		sends = 2 // a packet may get lost, and there is nobody else
 	}
 	t := trial{server: s, route: r, key: k, deadline: deadline, budget: askMax, share: max(sends, min(len(order), askMax))}
+	t.asked = t.room[:0]
 	err := errNobody
 	for len(t.asked) < len(order) && t.budget > 0 {
 		u := s.choose(order, t.asked, deadline)
@@ -185,8 +186,9 @@ type trial struct {
 	key      *key
 	deadline time.Time
 	asked    []*upstream
-	budget   int // packets left
-	share    int // among how many the time is shared
+	room     [askMax]*upstream // of asked
+	budget   int               // packets left
+	share    int               // among how many the time is shared
 }
 
 // ask asks one upstream, and takes from its answer what belongs to the question.

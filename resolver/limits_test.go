@@ -94,7 +94,7 @@ func TestLateReplyIsDropped(t *testing.T) {
 		age       time.Duration
 		replied   bool
 	}{{UDP, time.Second, true}, {UDP, 2 * time.Second, false}, {TCP, 2 * time.Second, true}} {
-		q := &query{source: netip.MustParseAddrPort("192.168.1.20:1"), transport: c.transport, packet: packet(t, "www.example.", typeA), arrived: now.Add(-c.age)}
+		q := &parked{query: query{source: netip.MustParseAddrPort("192.168.1.20:1"), transport: c.transport, packet: packet(t, "www.example.", typeA), arrived: now.Add(-c.age)}}
 		if code := q.parse(); code != noError {
 			t.Fatal(code)
 		}

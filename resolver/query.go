@@ -223,15 +223,24 @@ func (q *query) variant() (v uint8) {
 	return v
 }
 
-// keep copies the query out of the buffer it came in.
-func (q *query) keep() *query {
-	k := new(query)
-	*k = *q
-	k.packet = append(make([]byte, 0, q.end), q.packet[:q.end]...)
+// parked is a query that waits, with the bytes that it owns.
+type parked struct {
+	query
+	back  later // where the reply goes, if it came over UDP
+	bytes [headerLen + filter.MaxNameLen + 4]byte
+	room  [oobSize]byte
+}
+
+// keep copies a query out of the buffer it came in.
+func (s *Server) keep(q *query) *parked {
+	k := s.parked.Get().(*parked)
+	scratch, spare := k.scratch, k.spare
+	k.query = *q
+	k.packet = append(k.bytes[:0], q.packet[:q.end]...)
 	k.name = filter.Name(k.names[:len(q.name)])
 	if q.mac != nil {
 		k.mac = k.macAddr[:]
 	}
-	k.scratch, k.spare = nil, nil
+	k.scratch, k.spare = scratch[:0], spare[:0]
 	return k
 }

@@ -32,6 +32,7 @@ type Server struct {
 	ports      numbers
 	explore    atomic.Uint32
 	buffers    sync.Pool // of *buffers, one for each flight
+	parked     sync.Pool // of *parked, one for each query that waits
 	harvesters sync.Pool // of *harvester, for the moment that an answer is taken in
 	metrics    Metrics
 	started    time.Time
@@ -58,9 +59,10 @@ func New(config Config) (*Server, error) {
 		soa:        soaData(),
 		loopback:   []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()},
 		cache:      newCache(config.CacheBytes),
-		flights:    flights{aloft: map[flightKey]*flight{}, clients: map[netip.Addr]*burden{}},
+		flights:    flights{aloft: map[uint64]*flight{}, clients: map[netip.Addr]burden{}},
 		limiter:    newLimiter(config.Rate),
 		buffers:    sync.Pool{New: func() any { return new(buffers) }},
+		parked:     sync.Pool{New: func() any { return new(parked) }},
 		harvesters: sync.Pool{New: func() any { return new(harvester) }},
 		sockets:    newSockets(),
 		work:       make(chan *flight),
@@ -112,7 +114,7 @@ func (s *Server) Handle(ctx context.Context, source netip.AddrPort, transport Tr
 		return reply
 	}
 	done := make(promise, 1)
-	s.wait(q, done)
+	s.wait(s.keep(q), done)
 	select {
 	case reply = <-done:
 		return reply
@@ -201,7 +203,8 @@ func (s *Server) admits(source netip.Addr) bool {
 }
 
 // clock is the cache's clock: seconds since the server began, whatever the wall
-// clock is set to meanwhile.
+// clock is set to meanwhile. It does not begin at zero, because what is loaded
+// from a file is older than the server.
 func (s *Server) clock(now time.Time) uint32 {
-	return uint32(max(now.Sub(s.started)/time.Second, 0))
+	return ttlMax + staleMax + uint32(max(now.Sub(s.started)/time.Second, 0))
 }

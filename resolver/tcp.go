@@ -102,7 +102,7 @@ func (s *Server) converse(c *tcpConn) {
 			s.metrics.LimitPipeline.Add(1)
 			c.waits <- struct{}{}
 		}
-		s.wait(q, c)
+		s.wait(s.keep(q), c)
 	}
 }
 

@@ -1,7 +1,6 @@
 package resolver
 
 import (
-	"bytes"
 	"net"
 	"net/netip"
 )
@@ -54,7 +53,9 @@ func (s *Server) servePackets(p *packets) error {
 			t.query.arrived, t.query.now = now, now
 			var wait bool
 			if t.reply, wait = s.receive(&t.query); wait {
-				s.wait(&t.query, &later{p.conn, p.returnTo(i), bytes.Clone(t.oob)})
+				k := s.keep(&t.query)
+				k.back = later{p.conn, p.returnTo(i), append(k.room[:0], t.oob...)}
+				s.wait(k, &k.back)
 			}
 		}
 		if err := p.write(); err != nil {

@@ -164,9 +164,10 @@ func (u *upstream) exchange(k *key, buf *buffers, deadline time.Time, budget *in
 }
 
 // knows tells whether an upstream is taken to know something, and spare that it
-// is to be spared it for a while.
+// is to be spared it for a while, which no setting of the clock makes longer.
 func (u *upstream) knows(until *atomic.Int64) bool {
-	return u.server.config.Now().UnixNano() > until.Load()
+	left := time.Duration(until.Load() - u.server.config.Now().UnixNano())
+	return left <= 0 || left > spareTime
 }
 
 func (u *upstream) spare(until *atomic.Int64) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -19,6 +20,8 @@ import (
 	"github.com/treehouse-dns/treehouse/filter"
 	"github.com/treehouse-dns/treehouse/household"
 	"github.com/treehouse-dns/treehouse/resolver"
+	"github.com/treehouse-dns/treehouse/store"
+	"github.com/treehouse-dns/treehouse/web"
 )
 
 func (a *app) serveCommand() *cobra.Command {
@@ -44,16 +47,20 @@ func (a *app) serveCommand() *cobra.Command {
 // daemon is a running Treehouse: the lists, the family, and the server that
 // answers by both.
 type daemon struct {
-	app     *app
-	config  *Config
-	log     *slog.Logger
-	family  *household.Family
-	library *blocklists.Library
-	lists   <-chan struct{} // tells that the library has changed
-	live    filter.Live
-	server  *resolver.Server
-	tally   household.Tally
-	clock   *clock
+	app        *app
+	config     *Config
+	log        *slog.Logger
+	family     *household.Family
+	familyFile *store.File
+	library    *blocklists.Library
+	lists      <-chan struct{} // tells that the library has changed
+	live       filter.Live
+	server     *resolver.Server
+	tally      household.Tally
+	clock      *clock
+
+	pages       *web.Server // nil: none
+	pageSockets []net.Listener
 }
 
 // newDaemon puts the house together. When it returns, the filter is loaded and
@@ -62,7 +69,7 @@ func (a *app) newDaemon(ctx context.Context, c *Config, sample bool) (*daemon, e
 	d := &daemon{app: a, config: c, clock: newClock(a.now, c.Storage.Dir), log: slog.New(slog.NewTextHandler(a.errs, &slog.HandlerOptions{Level: c.Log.Level}))}
 	a.now = d.clock.Now
 	var err error
-	if d.family, err = a.openFamily(c); err != nil {
+	if d.family, d.familyFile, err = a.openFamily(c); err != nil {
 		return nil, err
 	}
 	if sample {
@@ -90,6 +97,9 @@ func (a *app) newDaemon(ctx context.Context, c *Config, sample bool) (*daemon, e
 	for _, addr := range d.server.Addrs() {
 		d.log.Info("answering", "address", addr)
 	}
+	if err := d.listenPages(); err != nil {
+		return nil, err
+	}
 	if sample {
 		d.sayWhatToTry(a.out)
 	}
@@ -109,6 +119,7 @@ func (d *daemon) run(ctx context.Context) error {
 		return d.family.KeepCounts(ctx, &d.tally, func(err error) { d.log.Error("counts", "err", err) })
 	})
 	g.Go(func() error { return d.discover(ctx) })
+	g.Go(func() error { return d.servePages(ctx) })
 	g.Go(func() error { return keepWatchdog(ctx, func() bool { return d.live.Load() != nil }) })
 	notifySystemd("READY=1")
 	err := g.Wait()
@@ -154,8 +165,8 @@ func (d *daemon) keepCurrent(ctx context.Context) error {
 // takeLists puts the stored lists in force.
 func (d *daemon) takeLists() error {
 	trie, err := d.library.Snapshot()
-	if trie == nil {
-		return err
+	if trie == nil || (err != nil && d.live.Load() != nil) {
+		return err // what is in force stays
 	}
 	if err != nil { // the catalogue filters until the lists are made again
 		d.log.Error("only the built-in catalogue is in force", "err", err)
@@ -276,4 +287,11 @@ Ben (14) on 127.0.0.3 and Maria, their mother, on 127.0.0.4. Try in another term
   ./treehouse explain tiktok.com --person Ana --at "Sat 21:30" --storage-dir %[4]s
 
 `, addr, addr.Addr(), addr.Port(), d.config.Storage.Dir)
+	if len(d.pageSockets) > 0 {
+		fmt.Fprintf(w, "The pages are at http://%s", d.pageSockets[0].Addr())
+		if code := d.pages.ClaimCode(); code != "" {
+			fmt.Fprintf(w, "; the claim code is %s", code)
+		}
+		fmt.Fprint(w, ".\n\n")
+	}
 }

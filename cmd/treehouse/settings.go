@@ -343,7 +343,7 @@ func (a *app) withFamily(fn func(*household.Family) error) error {
 	if err != nil {
 		return err
 	}
-	family, err := a.openFamily(c)
+	family, _, err := a.openFamily(c)
 	if err != nil {
 		return err
 	}
