@@ -53,6 +53,7 @@ func (s *Server) routes() http.Handler {
 	m.HandleFunc("POST /people/{id}/night", s.loosens(s.setNight))
 	m.HandleFunc("POST /people/{id}/name", s.loosens(s.setName))
 	m.HandleFunc("POST /people/{id}/band", s.loosens(s.setBand))
+	m.HandleFunc("POST /people/{id}/notyet", s.parents(s.notYet))
 	m.HandleFunc("POST /people/{id}/remove", s.loosens(s.removePerson))
 	m.HandleFunc("GET /requests", s.seen(s.showRequests))
 	m.HandleFunc("GET /devices", s.seen(s.showDevices))

@@ -284,6 +284,38 @@ func TestTenderNames(t *testing.T) {
 	}
 }
 
+// TestBirthdayOnlyProposes: the rules stay, the parents are asked, the child is told.
+func TestBirthdayOnlyProposes(t *testing.T) {
+	s := newStage(t, nil)
+	parent := s.parent()
+	s.passes(370 * 24 * time.Hour) // Ana is 10
+	parent.get("/login")
+	parent.post("/login", "passphrase", passphrase)
+	says(t, text(parent.get("/").Body.String()), "Ana is old enough for the rules of Ages 10 to 12.", "Not yet")
+	says(t, text(s.browser(anas).get("/me").Body.String()), "Your parents have been asked.")
+	if band := s.home.Household().Person(1).Band; band != "6-9" {
+		t.Errorf("the band became %s by itself", band)
+	}
+	if page := parent.follow("/people/1/notyet", "band", "10-12", "_back", "/"); strings.Contains(page, "old enough") {
+		t.Error("it asks again")
+	}
+}
+
+// TestWhatAParentSees: counts by kind for a child, one number for a teenager.
+func TestWhatAParentSees(t *testing.T) {
+	s := newStage(t, nil)
+	parent := s.parent()
+	says(t, text(parent.get("/people/1").Body.String()), "TikTok 34", "In all: 61")
+	page := text(parent.get("/people/2").Body.String())
+	says(t, page, "In all: 61")
+	if strings.Contains(page, "TikTok") {
+		t.Error("a teenager's kinds are shown")
+	}
+	if page := text(parent.get("/people/3").Body.String()); strings.Contains(page, "61") {
+		t.Error("an adult's count is shown")
+	}
+}
+
 func TestAssignIsForNewDevices(t *testing.T) {
 	s := newStage(t, nil)
 	parent := s.parent()

@@ -27,6 +27,8 @@ export const looks = [
   { name: 'family-more', path: '/', steps: async page => { await page.locator('#more-1 summary').click() } },
   { name: 'family-empty', path: '/', set: [['/empty', {}]] },
   { name: 'family-trouble', path: '/', set: [['/trouble', { of: 'offline,storage' }]] },
+  { name: 'family-birthday', path: '/', set: [['/birthday', {}]] },
+  { name: 'mine-birthday', path: '/me', device: 2, set: [['/birthday', {}]] },
   { name: 'missing', path: '/nowhere' },
   { name: 'mine-9', path: '/me', device: 2, set: [['/block', { addr: '127.0.0.2', name: 'www.tiktok.com' }]] },
   { name: 'mine-14', path: '/me', device: 3 },
