@@ -284,6 +284,23 @@ func TestTenderNames(t *testing.T) {
 	}
 }
 
+// TestCannotIsSeenFirst: nobody gets to the Family page before the page that
+// says what this cannot do.
+func TestCannotIsSeenFirst(t *testing.T) {
+	s := newStage(t, nil)
+	b := s.browser(marias)
+	b.get("/setup")
+	b.post("/setup", "code", s.server.ClaimCode(), "passphrase", passphrase)
+	if w := b.get("/"); w.Header().Get("Location") != "/setup" {
+		t.Errorf("the Family page opens before the set-up ends: %d", w.Code)
+	}
+	says(t, text(b.get("/setup?step=3").Body.String()), "What Treehouse cannot do", "mobile data", "screen time")
+	b.post("/setup/done")
+	if w := b.get("/"); w.Code != http.StatusOK {
+		t.Errorf("after the set-up: %d", w.Code)
+	}
+}
+
 // TestBirthdayOnlyProposes: the rules stay, the parents are asked, the child is told.
 func TestBirthdayOnlyProposes(t *testing.T) {
 	s := newStage(t, nil)
