@@ -275,6 +275,11 @@ func TestFoundPhone(t *testing.T) {
 	if s.home.Household().Person(1).Band != household.Adult {
 		t.Error("the age was not changed")
 	}
+	s.passes(16 * time.Minute)
+	b.get("/settings")
+	if w := b.post("/settings/token", "name", "mine", "scope", "admin"); strings.Contains(w.Body.String(), "treehouse_") {
+		t.Error("a token was made without asking")
+	}
 	if page := b.page; strings.Contains(page, passphrase) {
 		t.Error("the passphrase came back in a page")
 	}

@@ -163,8 +163,8 @@ func TestReadingAge(t *testing.T) {
 		age      float64
 		prefixes []string
 	}{
-		{"children", 9, []string{"mine.", "told.", "ask.", "rules.", "rule.", "sees.", "answer.", "ticket.", "why.", "help.text", "did.asked"}},
-		{"parents", 12, []string{"setup.", "child.", "family.", "login.", "passphrase.", "cannot.", "trouble.", "person.", "parent.", "devices.", "confirm.", "band."}},
+		{"children", 9, []string{"mine.", "told.", "ask.", "rules.", "rule.", "sees.", "answer.", "ticket.", "why.", "help.text", "did.asked", "learn.0-5", "learn.6-9", "learn.10-12"}},
+		{"parents", 12, []string{"setup.", "child.", "family.", "login.", "passphrase.", "cannot.", "trouble.", "person.", "parent.", "devices.", "confirm.", "band.", "learn.carers", "learn.agree", "learn.13-15", "learn.16-17"}},
 	} {
 		var text strings.Builder
 		for key, s := range w.texts {
@@ -244,5 +244,21 @@ func TestMomentsInWords(t *testing.T) {
 	}
 	if got := w.Ago(now.Add(-7*time.Minute), now); got != "7 minutes ago" {
 		t.Error(got)
+	}
+}
+
+// TestEveryAgeLearns: every band of children has a lesson, in every language
+// (TestNothingIsMissing), and the page has all its parts.
+func TestEveryAgeLearns(t *testing.T) {
+	w := allWords(t)[0]
+	for _, b := range household.DefaultBands().Bands {
+		if b.Child() && !(w.Has("learn."+string(b.ID)+".1") && w.Has("learn."+string(b.ID)+".3")) {
+			t.Errorf("no lesson for %s", b.ID)
+		}
+	}
+	for _, part := range []string{"carers", "agree", "school"} {
+		if !w.Has("learn."+part+".1") || !w.Has("learn."+part+".3") {
+			t.Errorf("nothing for %s", part)
+		}
 	}
 }

@@ -5,6 +5,7 @@ package sample
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"sync"
@@ -145,6 +146,14 @@ func (h *Home) Block(addr netip.Addr, name string, at time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.blocks[addr] = web.Blocked{Name: filter.MustName(name), At: at}
+}
+
+// Weeks is one week, the same for everyone.
+func (h *Home) Weeks(filter.PolicyID) ([]household.Week, error) {
+	year, week := h.Now().ISOWeek()
+	return []household.Week{{Week: fmt.Sprintf("%04d-W%02d", year, week), Counts: household.Counts{
+		Blocked: 61, Topics: map[string]uint64{"tiktok": 34, "gambling": 2, "adult": 1, "snapchat": 21, "p2p": 3},
+	}}}, nil
 }
 
 // Topics are the catalogue's.
