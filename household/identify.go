@@ -101,37 +101,3 @@ func (c *Clients) Whose(addr netip.Addr) (DeviceID, filter.PolicyID) {
 	o := c.owner(addr, nil)
 	return o.device, o.person
 }
-
-// Whose tells which device is at an address, 0 if it is not known, and whose it
-// is, 0 for nobody's. It is for the pages: slower than Identify, and as right.
-func (f *Family) Whose(addr netip.Addr) (DeviceID, filter.PolicyID) {
-	addr = addr.Unmap().WithZone("")
-	now := f.now.Load()
-	person := now.clients.Identify(addr, nil).Policy
-	mac, client := f.network.Load().at(addr)
-	for _, d := range now.household.Devices {
-		if d.Person != person {
-			continue
-		}
-		if slices.Contains(d.Addrs, addr) || (mac != MAC{} && slices.Contains(d.MACs, mac)) || (client != "" && slices.Contains(d.Clients, client)) {
-			return d.ID, person
-		}
-	}
-	return 0, person
-}
-
-// at tells what is known of the device at an address. A nil network knows nothing.
-func (n *Network) at(addr netip.Addr) (mac MAC, client string) {
-	if n == nil {
-		return MAC{}, ""
-	}
-	for _, l := range n.Leases {
-		if l.Addr == addr {
-			mac, client = l.MAC, l.Client
-		}
-	}
-	if seen, ok := n.Neighbours[addr]; ok {
-		mac = seen
-	}
-	return mac, client
-}

@@ -17,6 +17,8 @@ import (
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/treehouse-dns/treehouse/filter"
 )
 
 //go:embed reference.yaml
@@ -37,7 +39,7 @@ type Config struct {
 		Networks     []netip.Prefix
 		Blocked      string
 		BlockedTTL   time.Duration
-		OwnNames     []string
+		OwnNames     []filter.Name
 		OwnAddresses []netip.Addr
 	}
 	Pages struct {
@@ -50,9 +52,19 @@ type Config struct {
 		Strategy string
 		Timeout  time.Duration
 		Routes   []Route
+
+		RebindingAllowed []filter.Name
 	}
-	Cache struct{ Size int64 }
-	Lists struct {
+	Cache struct {
+		Size    int64
+		Persist bool
+	}
+	Local struct {
+		Domains []filter.Name
+		Hosts   []string
+	}
+	Metrics struct{ Listen []netip.AddrPort }
+	Lists   struct {
 		Memory      int64
 		UpdateEvery time.Duration
 		Sources     []ListSource
@@ -67,7 +79,7 @@ type Config struct {
 
 // Route sends a domain and everything below it to an upstream of its own.
 type Route struct {
-	Domain string
+	Domain filter.Name
 	Server netip.AddrPort
 }
 
@@ -233,7 +245,7 @@ func (r *configReader) typed() *Config {
 	c.DNS.Networks = parseEach(r, "dns.networks", parsePrefix)
 	c.DNS.Blocked = r.oneOf("dns.blocked", "zero", "nxdomain", "refused")
 	c.DNS.BlockedTTL = r.duration("dns.blocked_ttl", time.Second, time.Hour)
-	c.DNS.OwnNames = r.texts("dns.own_names")
+	c.DNS.OwnNames = parseEach(r, "dns.own_names", parseDomain)
 	c.DNS.OwnAddresses = parseEach(r, "dns.own_addresses", parseAddr)
 
 	c.Pages.Listen = r.listens("pages.listen")
@@ -246,6 +258,11 @@ func (r *configReader) typed() *Config {
 	c.Upstream.Timeout = r.duration("upstream.timeout", 50*time.Millisecond, 10*time.Second)
 	c.Upstream.Routes = parseEach(r, "upstream.routes", parseRoute)
 
+	c.Upstream.RebindingAllowed = parseEach(r, "upstream.rebinding_allowed", parseDomain)
+	c.Cache.Persist = r.boolean("cache.persist")
+	c.Local.Domains = parseEach(r, "local.domains", parseDomain)
+	c.Local.Hosts = r.texts("local.hosts")
+	c.Metrics.Listen = r.listens("metrics.listen")
 	c.Cache.Size = r.bytes("cache.size", 64<<10, 1<<30)
 	c.Lists.Memory = r.bytes("lists.memory", 4<<20, 4<<30)
 	c.Lists.UpdateEvery = r.duration("lists.update_every", 0, 30*24*time.Hour)
@@ -434,6 +451,14 @@ func parseAddr(s string) (netip.Addr, error) {
 	return a, nil
 }
 
+func parseDomain(s string) (filter.Name, error) {
+	name, err := filter.ParseName(s)
+	if err != nil {
+		return nil, fmt.Errorf("%q is not a domain: %w", s, err)
+	}
+	return name, nil
+}
+
 func parsePrefix(s string) (netip.Prefix, error) {
 	p, err := netip.ParsePrefix(s)
 	if err != nil {
@@ -480,8 +505,9 @@ func systemUpstreams(path string) []netip.AddrPort {
 func parseRoute(s string) (Route, error) {
 	domain, server, ok := strings.Cut(s, "=")
 	if ok {
-		if a, err := parseUpstream(server); err == nil && len(a) == 1 && domain != "" {
-			return Route{domain, a[0]}, nil
+		name, nameErr := filter.ParseName(domain)
+		if a, err := parseUpstream(server); err == nil && nameErr == nil && len(a) == 1 {
+			return Route{name, a[0]}, nil
 		}
 	}
 	return Route{}, fmt.Errorf("%q is not a route; write domain=address, such as lan=127.0.0.1:54", s)

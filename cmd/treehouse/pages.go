@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/treehouse-dns/treehouse/filter"
@@ -21,9 +22,13 @@ func (d *daemon) listenPages() error {
 	if len(d.config.Pages.Listen) == 0 {
 		return nil
 	}
+	hosts := slices.Clone(d.config.Pages.Hosts)
+	for _, name := range d.config.DNS.OwnNames {
+		hosts = append(hosts, plain(name))
+	}
 	var err error
 	d.pages, err = web.New(web.Options{
-		Home: pagesHome{d.family, d}, Vault: vault{d.familyFile}, Hosts: append(d.config.Pages.Hosts, d.config.DNS.OwnNames...),
+		Home: pagesHome{d.family, d}, Vault: vault{d.familyFile}, Hosts: hosts,
 		Country: d.config.Pages.Country, Language: d.config.Pages.Language, Now: d.clock.Now, Log: d.log,
 	})
 	if err != nil {
@@ -67,7 +72,10 @@ func (h pagesHome) Decide(person filter.PolicyID, name filter.Name, at time.Time
 }
 
 // LastBlock is the last name that was blocked for the device at an address.
-func (h pagesHome) LastBlock(netip.Addr) (web.Blocked, bool) { return web.Blocked{}, false }
+func (h pagesHome) LastBlock(addr netip.Addr) (web.Blocked, bool) {
+	name, at, ok := h.Family.LastBlock(addr)
+	return web.Blocked{Name: name, At: at}, ok
+}
 
 // Topics are the topics of the lists in force.
 func (h pagesHome) Topics() []filter.Topic {

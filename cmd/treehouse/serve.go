@@ -61,6 +61,9 @@ type daemon struct {
 
 	pages       *web.Server // nil: none
 	pageSockets []net.Listener
+
+	local         resolver.LocalNames
+	metricSockets []net.Listener
 }
 
 // newDaemon puts the house together. When it returns, the filter is loaded and
@@ -84,13 +87,10 @@ func (a *app) newDaemon(ctx context.Context, c *Config, sample bool) (*daemon, e
 	if err := d.takeLists(); err != nil {
 		return nil, err
 	}
-	config, err := d.resolverConfig()
-	if err != nil {
+	if d.server, err = resolver.New(d.resolverConfig()); err != nil {
 		return nil, err
 	}
-	if d.server, err = resolver.New(config); err != nil {
-		return nil, err
-	}
+	d.loadCache()
 	if err := d.server.Listen(); err != nil {
 		return nil, err
 	}
@@ -98,6 +98,9 @@ func (a *app) newDaemon(ctx context.Context, c *Config, sample bool) (*daemon, e
 		d.log.Info("answering", "address", addr)
 	}
 	if err := d.listenPages(); err != nil {
+		return nil, err
+	}
+	if err := d.listenMetrics(); err != nil {
 		return nil, err
 	}
 	if sample {
@@ -119,11 +122,14 @@ func (d *daemon) run(ctx context.Context) error {
 		return d.family.KeepCounts(ctx, &d.tally, func(err error) { d.log.Error("counts", "err", err) })
 	})
 	g.Go(func() error { return d.discover(ctx) })
+	g.Go(func() error { return d.keepLocalNames(ctx) })
 	g.Go(func() error { return d.servePages(ctx) })
+	g.Go(func() error { return d.serveMetrics(ctx) })
 	g.Go(func() error { return keepWatchdog(ctx, func() bool { return d.live.Load() != nil }) })
 	notifySystemd("READY=1")
 	err := g.Wait()
 	notifySystemd("STOPPING=1")
+	d.saveCache()
 	if ctx.Err() != nil {
 		d.log.Info("stopped")
 		return nil
@@ -228,7 +234,7 @@ func (d *daemon) updateLists(ctx context.Context) error {
 	}
 }
 
-func (d *daemon) resolverConfig() (resolver.Config, error) {
+func (d *daemon) resolverConfig() resolver.Config {
 	c := d.config
 	out := resolver.Config{
 		Listen:       c.DNS.Listen,
@@ -237,12 +243,19 @@ func (d *daemon) resolverConfig() (resolver.Config, error) {
 		BlockMode:    map[string]resolver.BlockMode{"zero": resolver.BlockNull, "nxdomain": resolver.BlockNXDOMAIN, "refused": resolver.BlockRefused}[c.DNS.Blocked],
 		BlockTTL:     uint32(c.DNS.BlockedTTL / time.Second),
 		Networks:     c.DNS.Networks,
+		OwnNames:     c.DNS.OwnNames,
 		OwnAddresses: c.DNS.OwnAddresses,
-		Filter:       &d.live,
-		Clients:      d.family,
-		Observer:     &d.tally,
-		Logger:       d.log,
-		Now:          d.app.now,
+		Local:        &d.local,
+		LocalDomains: c.Local.Domains,
+
+		RebindingAllowed: c.Upstream.RebindingAllowed,
+
+		Filter:   &d.live,
+		Clients:  d.family,
+		Observer: &d.tally,
+		Journal:  d.family,
+		Logger:   d.log,
+		Now:      d.app.now,
 	}
 	for _, server := range c.Upstream.Servers {
 		if slices.Contains(c.DNS.Listen, server) { // this machine asks us, and we would ask ourselves
@@ -253,23 +266,12 @@ func (d *daemon) resolverConfig() (resolver.Config, error) {
 	if len(out.Upstreams) == 0 {
 		d.log.Warn("there is no upstream to ask; only blocked and own names are answered", "remedy", "set upstream.servers")
 	}
-	for _, s := range c.DNS.OwnNames {
-		name, err := filter.ParseName(s)
-		if err != nil {
-			return out, &ConfigError{"dns.own_names", s + ": " + err.Error()}
-		}
-		out.OwnNames = append(out.OwnNames, name)
-	}
 	for _, r := range c.Upstream.Routes {
-		domain, err := filter.ParseName(r.Domain)
-		if err != nil {
-			return out, &ConfigError{"upstream.routes", r.Domain + ": " + err.Error()}
-		}
 		out.Routes = append(out.Routes, resolver.Route{
-			Domains: []filter.Name{domain}, Upstreams: []resolver.Upstream{{Addr: r.Server}}, Private: true,
+			Domains: []filter.Name{r.Domain}, Upstreams: []resolver.Upstream{{Addr: r.Server}}, Private: true,
 		})
 	}
-	return out, nil
+	return out
 }
 
 // sayWhatToTry shows a newcomer that one name has several answers.

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+)
+
+// metricsTimeout bounds one answer of /metrics.
+const metricsTimeout = 5 * time.Second
+
+// listenMetrics opens the sockets of /metrics.
+func (d *daemon) listenMetrics() error {
+	for _, addr := range d.config.Metrics.Listen {
+		l, err := net.Listen("tcp", addr.String())
+		if err != nil {
+			return fmt.Errorf("metrics cannot be served on %s: %s; end what is there or set metrics.listen", addr, cause(err))
+		}
+		d.metricSockets = append(d.metricSockets, l)
+		d.log.Info("metrics", "url", "http://"+l.Addr().String()+"/metrics")
+	}
+	return nil
+}
+
+// serveMetrics answers in Prometheus' text format until ctx ends. No label names
+// a domain or a device.
+func (d *daemon) serveMetrics(ctx context.Context) error {
+	if len(d.metricSockets) == 0 {
+		return nil
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4")
+		if err := d.server.WriteMetrics(w); err != nil {
+			return // whoever asked has gone
+		}
+		trie := d.live.Load().Trie()
+		for _, m := range []struct {
+			name, kind, help string
+			value            uint64
+		}{
+			{"treehouse_flash_bytes_written_total", "counter", "Bytes given to the disk.", d.familyFile.BytesWritten() + d.library.BytesWritten()},
+			{"treehouse_lists_names", "gauge", "Names in the lists in force.", uint64(trie.Names())},
+			{"treehouse_lists_bytes", "gauge", "Bytes they take in memory.", uint64(trie.Size())},
+		} {
+			fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s %s\n%s %d\n", m.name, m.help, m.name, m.kind, m.name, m.value)
+		}
+	})
+	server := &http.Server{Handler: mux, ReadTimeout: metricsTimeout, WriteTimeout: metricsTimeout}
+	for _, l := range d.metricSockets {
+		go server.Serve(l)
+	}
+	<-ctx.Done()
+	return server.Close()
+}
