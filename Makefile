@@ -11,7 +11,7 @@ export CGO_ENABLED ?= 0
 GO_BUILD := go build -trimpath -ldflags '-s -w'
 
 # For routers: inlining is off but where the query path runs, and HTTP/2 is left
-# out. It takes 1.2 MB off the binary, of 12 that we allow ourselves.
+# out. It takes 1.2 MB off the binary, of the 12 that we allow ourselves.
 HOT      := $(addprefix github.com/treehouse-dns/treehouse/,filter resolver) runtime internal/runtime/... encoding/binary sync/atomic net/netip
 GO_SMALL := $(GO_BUILD) -tags nethttpomithttp2 -gcflags=all=-l $(HOT:%=-gcflags=%=)
 
@@ -56,7 +56,7 @@ cross: ## build for every processor we ship for
 		GOOS=linux GOARCH=$$arch GOMIPS=softfloat GOARM=$$(echo $$variant | grep -x '[57]') $(GO_BUILD) -o /dev/null ./cmd/treehouse && echo "built for $$target" || exit 1; \
 	done
 
-size: ## print the size for mipsle and fail over 12 MB raw or 3 MB xz
+size: ## print the size for mipsle and fail over 12 MiB raw or 3 MiB xz
 	@mkdir -p dist && GOOS=linux GOARCH=mipsle GOMIPS=softfloat $(GO_SMALL) -o dist/treehouse-mipsle ./cmd/treehouse
 	@.ci/size dist/treehouse-mipsle mipsle 12 3
 
