@@ -12,10 +12,10 @@ GO_BUILD := go build -trimpath -ldflags '-s -w'
 
 # For routers: inlining is off but where the query path runs, and HTTP/2 is left
 # out. It takes 1.2 MB off the binary, of 12 that we allow ourselves.
-HOT      := github.com/treehouse-dns/treehouse/... runtime runtime/... internal/runtime/... encoding/binary bytes sync/... time net/netip
+HOT      := $(addprefix github.com/treehouse-dns/treehouse/,filter resolver) runtime internal/runtime/... encoding/binary sync/atomic net/netip
 GO_SMALL := $(GO_BUILD) -tags nethttpomithttp2 -gcflags=all=-l $(HOT:%=-gcflags=%=)
 
-.PHONY: help run build test check race foreign cross size fuzz bench-trie bench-dns setup clean
+.PHONY: help run build test check scripts race foreign cross size fuzz bench-trie bench-dns setup clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 20
@@ -27,7 +27,7 @@ build: ## build ./treehouse for this machine
 	@.ci/setup build
 	@$(GO_BUILD) -o treehouse ./cmd/treehouse
 
-test: setup check race foreign cross size ## install what the tests need and run everything
+test: setup check scripts race foreign cross size ## install what the tests need and run everything
 
 setup:
 	@.ci/setup test
@@ -36,6 +36,10 @@ check: ## format, vet, and all tests on this machine
 	@test -z "$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go'))" || { gofmt -l .; echo 'run gofmt -w on these files'; exit 1; }
 	go vet ./...
 	go test ./...
+
+scripts: ## shellcheck every script
+	@grep -rlE '^#!/usr/bin/env bash' .ci deploy e2e --include='*' --exclude-dir=node_modules | xargs shellcheck
+	@grep -rlE '^#!/bin/sh|^# shellcheck shell=ash' deploy | xargs shellcheck -s dash -e SC1091,SC2034,SC3043
 
 race: ## the tests of what runs at once, under the race detector
 	CGO_ENABLED=1 go test -race -short ./filter ./household ./resolver ./e2e

@@ -16,7 +16,7 @@ import (
 // Build compiles the catalogue and all sources into the snapshot and stores it.
 // Until it is stored whole, and if anything fails, the last one stays.
 func (l *Library) Build(ctx context.Context) (Build, error) {
-	release, err := l.writer()
+	release, err := l.writer(ctx)
 	if err != nil {
 		return Build{}, err
 	}

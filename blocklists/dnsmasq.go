@@ -56,7 +56,8 @@ func parseDnsmasq(s *sink, line []byte) {
 // isNowhere tells an address that leads to no other machine: none, "#" (both
 // null addresses), a null address, loopback.
 func isNowhere(target []byte) bool {
-	if len(target) == 0 || len(target) == 1 && target[0] == '#' {
+	switch string(target) {
+	case "", "#", "0.0.0.0", "127.0.0.1", "::":
 		return true
 	}
 	address, err := netip.ParseAddr(string(target))

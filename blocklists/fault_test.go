@@ -74,7 +74,7 @@ func TestKilled(t *testing.T) {
 func killMe(dir string) {
 	l, err := Open(dir, Options{Catalogue: testCatalogue(), Memory: minSortBytes})
 	for n := 0; err == nil; n++ {
-		path := filepath.Join(os.TempDir(), fmt.Sprintf("treehouse-killed-%d", os.Getpid()))
+		path := filepath.Join(filepath.Dir(dir), "list")
 		os.WriteFile(path, []byte(numbered(0, 30_000+n%7*1000)), 0o600)
 		_, err = l.Import(tell{context.Background()}, Source{ID: "x", Topic: "adult"}, []string{path})
 		os.Remove(path)

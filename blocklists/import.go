@@ -48,7 +48,7 @@ func (l *Library) Import(ctx context.Context, source Source, files []string) ([]
 			jobs = append(jobs, job{s, []string{path}})
 		}
 	}
-	release, err := l.writer()
+	release, err := l.writer(ctx)
 	if err != nil {
 		return nil, err
 	}

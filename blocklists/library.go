@@ -1,6 +1,7 @@
 package blocklists
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -106,9 +107,9 @@ func (l *Library) Recovered() *store.Recovery { return l.file.Recovered() }
 func (l *Library) BytesWritten() uint64 { return l.file.BytesWritten() }
 
 // writer waits for its turn to change sources or the snapshot.
-func (l *Library) writer() (release func(), err error) {
+func (l *Library) writer(ctx context.Context) (release func(), err error) {
 	path := l.file.Path() + ".writer"
-	release, err = store.Lock(path, true, writerWait)
+	release, err = store.Lock(ctx, path, true, writerWait)
 	var locked *store.LockedError
 	if errors.As(err, &locked) {
 		return nil, fmt.Errorf("another import, update or build has been at the lists for %s; wait for it or end it", writerWait)
@@ -162,11 +163,11 @@ func putState(tx *store.Tx, s SourceState) error {
 
 // Add configures a source, or changes how one is configured. The names it has
 // stay until the next import or update; a new URL is fetched whole.
-func (l *Library) Add(source Source) error {
+func (l *Library) Add(ctx context.Context, source Source) error {
 	if err := l.check(source); err != nil {
 		return err
 	}
-	release, err := l.writer()
+	release, err := l.writer(ctx)
 	if err != nil {
 		return err
 	}
@@ -210,8 +211,8 @@ func roomForSource(in *store.Bucket) error {
 
 // Remove takes a source away with its names. The snapshot has them until the
 // next Build.
-func (l *Library) Remove(id string) error {
-	release, err := l.writer()
+func (l *Library) Remove(ctx context.Context, id string) error {
+	release, err := l.writer(ctx)
 	if err != nil {
 		return err
 	}

@@ -194,3 +194,37 @@ func TestPrintable(t *testing.T) {
 		}
 	}
 }
+
+// TestParsersAllocate: of a line nothing is left. Two small pieces for each name
+// are publicsuffix's own, which tries to read it as an address first.
+func TestParsersAllocate(t *testing.T) {
+	for format, lines := range map[Format][]string{
+		Hosts:    {"0.0.0.0 www.Some-Name.example # x", "127.0.0.1 localhost"},
+		Domains:  {"www.some-name.co.uk", "*.some-name.example"},
+		Adblock:  {"||www.some-name.example^$important", "@@||some-name.example^"},
+		Dnsmasq:  {"address=/www.some-name.example/0.0.0.0", "server=/some-name.example/"},
+		RPZ:      {"www.some-name.example CNAME .", "*.some-name.example 60 IN CNAME rpz-passthru."},
+		V2fly:    {"www.some-name.example @ads # x", "full:www.some-name.example"},
+		Wildcard: {"*.some-name.example"},
+	} {
+		s := &sink{report: &Report{}, emit: func([]byte, filter.Mode) (Reason, error) { return "", nil }}
+		parse := parserFor(format)
+		var all [][]byte
+		for _, line := range lines {
+			all = append(all, []byte(line))
+		}
+		each := func() {
+			for _, line := range all {
+				s.line = line
+				parse(s, line)
+			}
+		}
+		each() // buffers grow to their size
+		if n := testing.AllocsPerRun(100, each); n > float64(2*len(lines)) {
+			t.Errorf("%s: %.1f allocations for %d lines", format, n, len(lines))
+		}
+		if len(s.report.Refused) > 0 {
+			t.Errorf("%s: refused %v", format, s.report.Samples)
+		}
+	}
+}

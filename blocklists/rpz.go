@@ -21,9 +21,10 @@ import (
 // elsewhere, are counted as what DNS filtering by name cannot express.
 type rpzParser struct {
 	origin []byte // in lower case, with its final dot; empty if unknown
-	owner  []byte // of the last record, as written
+	owner  []byte // of the last record, in lower case
 	open   int    // parentheses that are still open
-	buf    []byte
+
+	kind, target []byte // of this record, in lower case
 }
 
 func (p *rpzParser) parse(s *sink, line []byte) {
@@ -40,21 +41,23 @@ func (p *rpzParser) parse(s *sink, line []byte) {
 	if c := s.line; len(c) > 0 && c[0] != ' ' && c[0] != '\t' {
 		var owner []byte
 		owner, rest = field(line)
-		p.owner = append(p.owner[:0], owner...)
+		p.owner = appendLower(p.owner[:0], owner)
 	}
 	kind, target := rpzType(rest)
-	switch string(kind) {
-	case "SOA", "NS", "TXT", "RRSIG", "NSEC", "NSEC3", "NSEC3PARAM", "DNSKEY":
-		if string(kind) == "SOA" && len(p.origin) == 0 && len(p.owner) > 1 && p.owner[len(p.owner)-1] == '.' {
-			p.origin = append(p.origin, bytes.ToLower(p.owner)...)
+	p.kind, p.target = appendLower(p.kind[:0], kind), appendLower(p.target[:0], target)
+	switch string(p.kind) {
+	case "soa":
+		if len(p.origin) == 0 && len(p.owner) > 1 && p.owner[len(p.owner)-1] == '.' {
+			p.origin = append(p.origin, p.owner...)
 		}
-		return
+	case "ns", "txt", "rrsig", "nsec", "nsec3", "nsec3param", "dnskey": // the zone's own
+	default:
+		p.policy(s)
 	}
-	p.policy(s, kind, target)
 }
 
 // policy is a record that says what becomes of a name.
-func (p *rpzParser) policy(s *sink, kind, target []byte) {
+func (p *rpzParser) policy(s *sink) {
 	name := p.relative()
 	for _, trigger := range [...]string{".rpz-ip", ".rpz-client-ip", ".rpz-nsdname", ".rpz-nsip"} {
 		if bytes.HasSuffix(name, []byte(trigger)) {
@@ -66,9 +69,9 @@ func (p *rpzParser) policy(s *sink, kind, target []byte) {
 	if below, ok := bytes.CutPrefix(name, []byte("*.")); ok {
 		name, mode = below, filter.Suffix
 	}
-	switch string(kind) {
-	case "CNAME":
-		switch string(bytes.ToLower(target)) {
+	switch string(p.kind) {
+	case "cname":
+		switch string(p.target) {
 		case ".", "*.", "rpz-drop.":
 		case "rpz-passthru.":
 			mode = filter.Except
@@ -76,8 +79,8 @@ func (p *rpzParser) policy(s *sink, kind, target []byte) {
 			s.refuse(NotDNS)
 			return
 		}
-	case "A", "AAAA":
-		if len(target) == 0 || !isNowhere(target) {
+	case "a", "aaaa":
+		if len(p.target) == 0 || !isNowhere(p.target) {
 			s.refuse(NotDNS)
 			return
 		}
@@ -90,13 +93,10 @@ func (p *rpzParser) policy(s *sink, kind, target []byte) {
 
 // relative is the owner without the zone's own name.
 func (p *rpzParser) relative() []byte {
-	p.buf = append(p.buf[:0], bytes.ToLower(p.owner)...)
-	if len(p.origin) > 1 && bytes.HasSuffix(p.buf, p.origin) {
-		if rest := len(p.buf) - len(p.origin); rest > 0 && p.buf[rest-1] == '.' {
-			return p.buf[:rest-1]
-		}
+	if rest := len(p.owner) - len(p.origin); len(p.origin) > 1 && rest > 0 && p.owner[rest-1] == '.' && bytes.HasSuffix(p.owner, p.origin) {
+		return p.owner[:rest-1]
 	}
-	return p.buf
+	return p.owner
 }
 
 // directive takes the zone's name from $ORIGIN; $TTL and the rest mean nothing
@@ -105,7 +105,7 @@ func (p *rpzParser) directive(line []byte) {
 	word, value := field(line)
 	if bytes.EqualFold(word, []byte("$ORIGIN")) && len(value) > 0 {
 		value, _ = field(value)
-		p.origin = append(p.origin[:0], bytes.ToLower(value)...)
+		p.origin = appendLower(p.origin[:0], value)
 		if p.origin[len(p.origin)-1] != '.' {
 			p.origin = append(p.origin, '.')
 		}
@@ -143,7 +143,7 @@ func rpzType(rest []byte) (kind, target []byte) {
 			continue
 		}
 		target, _ = field(rest)
-		return bytes.ToUpper(kind), target
+		return kind, target
 	}
 }
 
@@ -158,4 +158,14 @@ func isDigits(word []byte) bool {
 		}
 	}
 	return true
+}
+
+func appendLower(dst, text []byte) []byte {
+	for _, c := range text {
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		dst = append(dst, c)
+	}
+	return dst
 }

@@ -164,7 +164,7 @@ func (l *Library) updateOne(ctx context.Context, s SourceState, opt UpdateOption
 	}
 	defer got.close()
 
-	release, err := l.writer()
+	release, err := l.writer(ctx)
 	if err != nil {
 		return fail(err)
 	}

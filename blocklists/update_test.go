@@ -68,7 +68,7 @@ func TestUpdate(t *testing.T) {
 	s := newListServer(t)
 	now := testNow
 	l := testLibrary(t, func(o *Options) { o.Now = func() time.Time { return now } })
-	if err := l.Add(localSource(s)); err != nil {
+	if err := l.Add(context.Background(), localSource(s)); err != nil {
 		t.Fatal(err)
 	}
 	var header http.Header
@@ -173,7 +173,7 @@ func bomb() []byte {
 func TestUpdateHolds(t *testing.T) {
 	s := newListServer(t)
 	l := testLibrary(t)
-	if err := l.Add(localSource(s)); err != nil {
+	if err := l.Add(context.Background(), localSource(s)); err != nil {
 		t.Fatal(err)
 	}
 	s.text(numbered(0, 1000))
@@ -210,7 +210,7 @@ func TestUpdateURL(t *testing.T) {
 		"https://lists.example/%z": "cannot be read",
 		"gopher://127.0.0.1:53/_x": "no https address",
 	} {
-		err := l.Add(Source{ID: "x", Topic: "adult", URL: url})
+		err := l.Add(context.Background(), Source{ID: "x", Topic: "adult", URL: url})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", url, err, want)
 		}
@@ -245,7 +245,7 @@ func TestUpdatePrivate(t *testing.T) {
 
 	source := localSource(home)
 	source.AllowPrivate = false
-	if err := l.Add(source); err != nil {
+	if err := l.Add(context.Background(), source); err != nil {
 		t.Fatal(err)
 	}
 	r := update(t, l, UpdateOptions{Force: true})
@@ -261,7 +261,7 @@ func TestUpdatePrivate(t *testing.T) {
 	// A server outside that sends on to the one at home. Both are loopback, so
 	// the test says which is which: by the order of dials.
 	source.URL = outside.URL
-	if err := l.Add(source); err != nil {
+	if err := l.Add(context.Background(), source); err != nil {
 		t.Fatal(err)
 	}
 	outside.serve = func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, home.URL, http.StatusFound) }
@@ -289,7 +289,7 @@ func TestUpdateTLS(t *testing.T) {
 		o.Now = func() time.Time { return now }
 		o.Fetch.TLS = &tls.Config{RootCAs: roots}
 	})
-	if err := l.Add(Source{ID: "tls", Topic: "adult", URL: s.URL, AllowPrivate: true}); err != nil {
+	if err := l.Add(context.Background(), Source{ID: "tls", Topic: "adult", URL: s.URL, AllowPrivate: true}); err != nil {
 		t.Fatal(err)
 	}
 	r := update(t, l, UpdateOptions{Force: true})
@@ -329,16 +329,16 @@ func TestSources(t *testing.T) {
 		"a source's id is":              {ID: "a/b", Topic: "adult"},
 		"there is no list format":       {ID: "x", Topic: "adult", Format: "csv"},
 	} {
-		if err := l.Add(s); err == nil || !strings.Contains(err.Error(), want) {
+		if err := l.Add(context.Background(), s); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v, want %q", s, err, want)
 		}
 	}
-	if err := l.Remove("nobody"); err == nil || err.Error() != `there is no source "nobody"` {
+	if err := l.Remove(context.Background(), "nobody"); err == nil || err.Error() != `there is no source "nobody"` {
 		t.Error(err)
 	}
 	mustImport(t, l, Source{Topic: "adult"}, write(t, "a.txt", "a.example\n"))
 	mustBuild(t, l)
-	if err := l.Remove("a"); err != nil {
+	if err := l.Remove(context.Background(), "a"); err != nil {
 		t.Fatal(err)
 	}
 	want(t, "before the build", topicsOf(t, l, "a.example"), "adult")
@@ -351,7 +351,7 @@ func TestSources(t *testing.T) {
 	written := l.BytesWritten()
 	source := Source{ID: "b", Topic: "adult", URL: "https://lists.example/b"}
 	for range 3 {
-		if err := l.Add(source); err != nil {
+		if err := l.Add(context.Background(), source); err != nil {
 			t.Fatal(err)
 		}
 	}

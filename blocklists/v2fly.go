@@ -33,7 +33,7 @@ const (
 // parseV2fly reads a file of its own, without the others it may include.
 func parseV2fly(s *sink, line []byte) {
 	e := splitV2fly(line)
-	if e.kind == "include" {
+	if string(e.kind) == "include" {
 		s.refuse(NoInclude)
 		return
 	}
@@ -42,7 +42,7 @@ func parseV2fly(s *sink, line []byte) {
 
 // v2flyEntry is one line, its parts borrowed.
 type v2flyEntry struct {
-	kind  string // "", "domain", "full", "include" …
+	kind  []byte // none, "domain", "full", "include" …
 	value []byte
 	marks []byte // the rest: @attributes and &affiliations
 }
@@ -51,13 +51,13 @@ func splitV2fly(line []byte) (e v2flyEntry) {
 	line = uncomment(line, '#')
 	e.value, e.marks = field(line)
 	if kind, value, ok := bytes.Cut(e.value, []byte{':'}); ok {
-		e.kind, e.value = string(kind), value
+		e.kind, e.value = kind, value
 	}
 	return e
 }
 
 func (e v2flyEntry) take(s *sink) {
-	switch e.kind {
+	switch string(e.kind) {
 	case "", "domain":
 		if len(e.value) > 0 {
 			s.name(e.value, filter.Suffix)
@@ -108,7 +108,7 @@ func (g *v2flyGraph) survey(file string, r io.Reader) error {
 	quiet := sink{report: &Report{}}
 	err := readLines(r, &quiet, func(_ *sink, line []byte) {
 		e := splitV2fly(line)
-		if e.kind != "include" || g.count >= maxV2flyIncludes {
+		if string(e.kind) != "include" || g.count >= maxV2flyIncludes {
 			return
 		}
 		g.count++
@@ -235,7 +235,7 @@ func (im *importer) v2flyMember(file string, r io.Reader, ways map[string][]rout
 	s := im.sink(file)
 	return readLines(r, s, func(s *sink, line []byte) {
 		e := splitV2fly(line)
-		if e.kind == "include" {
+		if string(e.kind) == "include" {
 			return
 		}
 		im.topics = im.topics[:0]

@@ -4,10 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"math"
-	"slices"
 )
 
 // Entries yields entries sorted by Name.Compare, the same ones each time it is
@@ -18,8 +16,8 @@ type Entries func(yield func(Entry) bool) error
 // BuildOptions bounds a build. The bytes that come out depend on Seed and Like
 // alone, never on Memory.
 type BuildOptions struct {
-	// Memory is how many bytes the builder may hold at once; 0 is 16 MiB. The
-	// less it has, the more often it reads the entries.
+	// Memory is how many bytes the builder may hold at once; 0 is 16 MiB, and it
+	// takes no less than 2 MB. The less it has, the more often it reads the entries.
 	Memory int
 	// Seed chooses the key of the hashes.
 	Seed uint64
@@ -41,6 +39,9 @@ type BuildStats struct {
 	Resalts int   // segments made again because two names were equal in them
 	Bytes   int64 // written
 }
+
+// errChanged says that a source of entries does not keep its promise.
+var errChanged = errors.New("snapshot: the entries were not the same each time they were read; build again")
 
 const (
 	defaultMemory = 16 << 20 // bytes
@@ -128,6 +129,9 @@ func (b *builder) read(found func(suffixKind, setNumber, setNumber, *suffixHash)
 		return 0, err
 	}
 	c.close()
+	if b.values.sets.full {
+		return 0, errSets
+	}
 	return c.names, nil
 }
 
@@ -183,6 +187,7 @@ func (b *builder) write(out *trieWriter) error {
 	records := nodesPerSegment(b.stats.Nodes+b.stats.Inner+b.absent, b.buckets)
 	perPass := max(1, min(segments, b.opt.Memory/8*buildShare/8/max(1, records)))
 	room := make([]node, perPass*records)
+	written := 0
 	for first := 0; first < segments; first += perPass {
 		pass := pass{builder: b, first: first, nodes: make([][]node, min(perPass, segments-first))}
 		pass.salts = make([]uint32, len(pass.nodes))
@@ -197,7 +202,11 @@ func (b *builder) write(out *trieWriter) error {
 			if err := out.segment(segment); err != nil {
 				return err
 			}
+			written += len(nodes)
 		}
+	}
+	if written != b.stats.Nodes+b.stats.Inner {
+		return errChanged
 	}
 	return out.close()
 }
@@ -237,137 +246,4 @@ func (b *builder) head() ([]byte, error) {
 		h = binary.LittleEndian.AppendUint32(h, uint32(n))
 	}
 	return append(h, t...), nil
-}
-
-// pass is one reading of the entries that collects the nodes of some segments.
-type pass struct {
-	*builder
-	first int      // segment
-	nodes [][]node // by segment from first on
-	salts []uint32
-}
-
-// absentValue marks a suffix that must not be found, until that is proven.
-const absentValue = 0xffff
-
-// isValued tells whether a lookup would take a suffix equal to n for n.
-func (n node) isValued() bool { return n.value() != inner && n.value() != absentValue }
-
-// collect reads the entries until no segment of the pass has two names that
-// could be taken for each other.
-func (p *pass) collect(room []node) error {
-	if like := p.opt.Like; like != nil && p.buckets == like.buckets {
-		for i := range p.salts {
-			p.salts[i] = like.segments[p.first+i].salt
-		}
-	}
-	for range maxSalts {
-		size := len(room) / len(p.nodes)
-		for i := range p.nodes {
-			p.nodes[i] = room[i*size : i*size : (i+1)*size]
-		}
-		if _, err := p.read(p.record); err != nil {
-			return err
-		}
-		again := false
-		for i := range p.nodes {
-			var proven bool
-			p.nodes[i], proven = p.prove(p.nodes[i])
-			if !proven {
-				again = true
-				p.salts[i]++
-				p.stats.Resalts++
-			}
-		}
-		if !again {
-			return nil
-		}
-	}
-	return errCrowded
-}
-
-// record keeps a suffix that lies in the segments of the pass.
-func (p *pass) record(kind suffixKind, self, below setNumber, h *suffixHash) {
-	hash := h.sum()
-	bucket := place(hash, p.buckets)
-	i := int(bucket/segmentBuckets) - p.first
-	if i < 0 || i >= len(p.nodes) {
-		return
-	}
-	value := uint16(absentValue)
-	switch kind {
-	case suffixInner:
-		value = inner
-	case suffixValued:
-		value = p.values.number(self, below)
-	}
-	p.nodes[i] = append(p.nodes[i], newNode(bucket, fingerprint(hash, p.salts[i])&p.opt.fingerprint, value))
-}
-
-// prove looks for suffixes that are equal in bucket and fingerprint, of which
-// one would be taken for the other: it is proven that there are none. It
-// returns the nodes alone, in order.
-func (p *pass) prove(all []node) (nodes []node, proven bool) {
-	slices.Sort(all)
-	proven = true
-	nodes = all[:0]
-	var before node
-	for i, n := range all {
-		if i > 0 && before>>16 == n>>16 && (before.isValued() || n.isValued()) {
-			proven = false
-		}
-		before = n
-		switch n.value() {
-		case absentValue:
-			continue
-		case inner:
-			n &^= 0xffffff << 16
-		}
-		nodes = append(nodes, n)
-	}
-	slices.Sort(nodes) // inner nodes have lost their cold bits
-	return nodes, proven
-}
-
-// trieWriter writes a trie part by part, for builder and delta.
-type trieWriter struct {
-	w       io.Writer
-	written int64
-	base    int64  // where the segments start
-	crc     uint32 // of what is written
-	sum     uint32 // the checksum at the end, once closed
-	ends    []byte
-}
-
-func newTrieWriter(w io.Writer) *trieWriter { return &trieWriter{w: w} }
-
-func (t *trieWriter) write(b []byte) error {
-	t.crc = crc32.Update(t.crc, castagnoli, b)
-	n, err := t.w.Write(b)
-	t.written += int64(n)
-	if err == nil && t.written > maxTrieSize {
-		err = fmt.Errorf("snapshot: it would be larger than %d bytes; build with fewer lists", maxTrieSize)
-	}
-	return err
-}
-
-func (t *trieWriter) head(b []byte) error {
-	t.base = int64(len(b))
-	return t.write(b)
-}
-
-func (t *trieWriter) segment(b []byte) error {
-	if err := t.write(b); err != nil {
-		return err
-	}
-	t.ends = binary.LittleEndian.AppendUint32(t.ends, uint32(t.written-t.base))
-	return nil
-}
-
-func (t *trieWriter) close() error {
-	if err := t.write(t.ends); err != nil {
-		return err
-	}
-	t.sum = t.crc
-	return t.write(binary.LittleEndian.AppendUint32(nil, t.sum))
 }

@@ -126,6 +126,9 @@ func (c *closure) open(name Name) error {
 	if common == labels {
 		return errUnsorted(name)
 	}
+	if c.sets.full {
+		return errSets
+	}
 	c.unwind(common)
 	c.name, c.at = append(c.buf[:0], name...), at
 	for c.depth < labels {

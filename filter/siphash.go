@@ -44,9 +44,14 @@ func (h *suffixHash) extend(label []byte) {
 			word = binary.LittleEndian.Uint64(label)
 			label = label[8:]
 		} else {
-			for i := len(label) - 1; i >= 0; i-- {
-				word = word<<8 | uint64(label[i])
+			var low, high uint32 // 32-bit machines shift one half at a time
+			for i := len(label) - 1; i >= 4; i-- {
+				high = high<<8 | uint32(label[i])
 			}
+			for i := min(len(label), 4) - 1; i >= 0; i-- {
+				low = low<<8 | uint32(label[i])
+			}
+			word = uint64(high)<<32 | uint64(low)
 			label = nil
 		}
 		v3 ^= word

@@ -10,9 +10,12 @@ import "errors"
 // stored by its name but by 64 bits of a keyed hash of it (SipHash-1-3), of
 // which the place where it lies tells the first half:
 //
-//	high 32 bits → bucket   the node's place: one of Buckets, by multiplication
+//	high 32 bits → bucket   the node's place: times the number of buckets, shifted right by 32
 //	low 32 bits  → 8 hot    turn away 255 of 256 names that are not there
 //	               24 cold  confirm; an inner node has none
+//
+// There are at least as many buckets as valued nodes, so a probe for a name that
+// is not there takes another's answer once in 2³² times at most.
 //
 // There are two sorts of nodes. A *valued* node changes what is known of a name:
 // its value is a pair of topic sets, one for the name itself and one for what
@@ -34,15 +37,16 @@ import "errors"
 //	  hot   nodes in the first 16, 32, 48 and all buckets (1 each); then bits: for each
 //	        node, is it valued? then for each bucket a 1 per node and a 0;
 //	        and from the back, the hot byte of each node
-//	  cold  the valued nodes' Huffman codes, first bit lowest;
-//	        and from the back, the 24 cold bits of each valued node
+//	  cold  where the codes of the 17th, 33rd and 49th valued node start, in bits after the
+//	        first (1 each; 255 is too far to say); then the valued nodes' codes
+//	        (see prefixCode), first bit lowest; and from the back, the 24 cold bits of each valued node
 //
 // Nodes are numbered by bucket, then by hash. To find a suffix: hash it; bucket
 // b of its group starts after the bth zero, and the ones before it are the
 // nodes before it; compare the hot bytes of the bucket's nodes. Nearly every
 // stranger ends here, and inner nodes do: they touch the hot part only. Where a
 // valued node's hot byte is equal, compare the cold bits; then its code, found by
-// passing over those before it in the group, is its value.
+// passing over at most a few before it, is its value.
 //
 // What a node costs, with as many buckets as valued nodes and 1.3 nodes to a
 // bucket as real lists have them:
@@ -52,13 +56,13 @@ import "errors"
 //	valued?                         1.0
 //	24 cold bits of 77 % of them   18.5
 //	codes                           1 to 2
-//	starts, counts, whole words     1.1
-//	                               about 32 bits, 4 bytes; 1.2 to 1.3 nodes make a name
+//	starts, counts, whole words     1.4
+//	                               about 32.5 bits, 4 bytes; 1.2 to 1.3 nodes make a name
 //
 // The salt is for the one build in a thousand where two names of a segment, or
 // a name that must not be in it, are equal in bucket and hash: the segment is
-// made again with the next salt, which mixes the unused bits of the high half
-// into the low. Checked are all names given, the covered ones that are not
+// made again with the next salt. The low half counts as low XOR high times salt,
+// so that the bits of the high half that the bucket does not use tell them apart. Checked are all names given, the covered ones that are not
 // stored too, and every Witness.
 const (
 	trieMagic   = "treehtr\x01" // the last byte is the version
@@ -71,6 +75,9 @@ const (
 	segmentBuckets = groupBuckets * segmentGroups
 	quarterBuckets = 16  // a group's nodes are counted at each quarter, so that a walk reads two words
 	groupHead      = 32  // bits of the counts
+	coldHead       = 24  // bits of the codes' starts
+	codeStep       = 16  // codes between those
+	farCode        = 255 // a start that a byte cannot say
 	groupNodes     = 255 // nodes in one group, by the byte that counts them; 83 are usual
 
 	maxHead     = 1 << 20 // bytes: thousands of services with their titles fit

@@ -101,12 +101,16 @@ func (c *prefixCode) skip(b []byte, at, n int) (next int) {
 	}
 	for n > 0 {
 		a := &c.ahead[next8(b, at)]
-		if int(a.codes) <= n && a.codes > 0 {
-			n -= int(a.codes)
+		if codes := int(a.codes); codes > 0 && codes <= n {
+			n -= codes
 			at += int(a.bits)
-		} else {
-			_, at = c.read(b, at)
+		} else if a.length > 0 {
 			n--
+			at += int(a.length)
+		} else {
+			_, length := c.decode(b, at)
+			n--
+			at += length
 		}
 	}
 	return at

@@ -13,8 +13,16 @@ type Trie struct {
 	head
 	file     []byte
 	root     suffixHash // what every walk starts from
+	com      known      // what is found of com
 	segments []segment
 	mask     uint32 // cold bits that count: all of them, except where a test shortens hashes
+}
+
+// known is a suffix that has been looked for already.
+type known struct {
+	hash  suffixHash
+	value uint16
+	there bool
 }
 
 // head is what a trie holds besides its nodes.
@@ -67,6 +75,9 @@ func OpenTrie(b []byte) (*Trie, error) {
 	if !t.openSegments(b[len(h.raw):end]) {
 		return nil, ErrTrieCorrupt
 	}
+	t.com.hash = t.root
+	t.com.hash.extend([]byte(com[:len(com)-1]))
+	t.com.value, t.com.there = t.find(t.com.hash.sum())
 	return t, nil
 }
 

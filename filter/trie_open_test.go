@@ -103,7 +103,7 @@ func TestOpenTrieRefuses(t *testing.T) {
 // Most are refused; what is let in must not panic or run away.
 func TestHostileSnapshots(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 5))
-	opened, tries := 0, 3000
+	opened, tries := 0, 1000
 	if testing.Short() {
 		tries = 300
 	}

@@ -128,8 +128,20 @@ func (c coldGroup) confirm(i int, cold, mask uint32, code *prefixCode) (value ui
 	if (c.bitsOf(i)^cold)&mask != 0 {
 		return 0, false
 	}
-	value, _ = code.read(c, code.skip(c, 0, i))
+	at, from := c.codeBefore(i)
+	value, _ = code.read(c, code.skip(c, at, i-from))
 	return 1 + value, true
+}
+
+// codeBefore is the bit where a code before the ith one starts, or that one
+// itself, and which one it is.
+func (c coldGroup) codeBefore(i int) (at, which int) {
+	for q := min(i/codeStep, coldHead/8) - 1; q >= 0; q-- {
+		if c[q] < farCode {
+			return coldHead + int(c[q]), (q + 1) * codeStep
+		}
+	}
+	return coldHead, 0
 }
 
 // bitsOf are the 24 cold bits of the ith valued node.
@@ -165,7 +177,18 @@ func (s *segment) check(g int, code *prefixCode) (nodes, valued int, ok bool) {
 	if valued > 0 && len(code.symbols) == 0 {
 		return 0, 0, false
 	}
-	codes := code.skip(cold, 0, valued)
+	if len(cold) < coldHead/8 {
+		return 0, 0, false
+	}
+	codes, left := coldHead, valued
+	for q := range coldHead / 8 {
+		codes = code.skip(cold, codes, min(left, codeStep))
+		left = max(0, left-codeStep)
+		if int(cold[q]) != min(codes-coldHead, farCode) {
+			return 0, 0, false
+		}
+	}
+	codes = code.skip(cold, codes, left)
 	return nodes, valued, len(cold) == wholeWords((codes+7)/8+3*valued)
 }
 
@@ -173,7 +196,7 @@ func (s *segment) check(g int, code *prefixCode) (nodes, valued int, ok bool) {
 func (s *segment) decode(nodes []node, g int, code *prefixCode) []node {
 	hot, cold := s.hotGroup(g), s.coldGroup(g)
 	n := hot.nodes()
-	i, nth, bucket, codeAt := 0, 0, g*groupBuckets, 0
+	i, nth, bucket, codeAt := 0, 0, g*groupBuckets, coldHead
 	for at := range groupBuckets + n {
 		if !bitAt(hot, groupHead+n+at) {
 			bucket++
@@ -283,13 +306,19 @@ func (w *segmentWriter) addHot(bucket int, nodes []node) {
 }
 
 func (w *segmentWriter) addCold(nodes []node) {
-	bw := bitWriter{b: w.cold}
-	valued := 0
+	var head [coldHead / 8]byte
+	at := len(w.cold)
+	bw := bitWriter{b: append(w.cold, head[:]...)}
+	valued, bits := 0, 0
 	for _, n := range nodes {
-		if n.value() != inner {
-			w.writeValue(&bw, n.value())
-			valued++
+		if n.value() == inner {
+			continue
 		}
+		bits += w.writeValue(&bw, n.value())
+		for q := valued / codeStep; q < len(head); q++ {
+			bw.b[at+q] = byte(min(bits, farCode))
+		}
+		valued++
 	}
 	w.cold = room(bw.b, 3*valued)
 	for i := len(nodes) - 1; i >= 0; i-- {
@@ -307,7 +336,9 @@ func room(b []byte, n int) []byte {
 	return b
 }
 
-// writeValue writes a value's code.
-func (w *segmentWriter) writeValue(bw *bitWriter, value uint16) {
-	bw.write(w.codes[value-1], int(w.lengths[value-1]))
+// writeValue writes a value's code, and gives its bits.
+func (w *segmentWriter) writeValue(bw *bitWriter, value uint16) int {
+	n := int(w.lengths[value-1])
+	bw.write(w.codes[value-1], n)
+	return n
 }

@@ -17,6 +17,10 @@ import (
 	"testing"
 )
 
+// emulated is true where 32 bits tell that this is most likely a router's
+// processor played by another one, and patience is short.
+const emulated = strconv.IntSize == 32
+
 // entriesOf yields entries, which it sorts.
 func entriesOf(entries []Entry) Entries {
 	slices.SortStableFunc(entries, func(a, b Entry) int { return a.Name.Compare(b.Name) })
@@ -83,7 +87,11 @@ func randomEntry(r *rand.Rand, topics []Topic) Entry {
 }
 
 func TestTrieAgreesWithTwin(t *testing.T) {
-	for seed := range uint64(400) {
+	seeds := uint64(300)
+	if emulated {
+		seeds = 60
+	}
+	for seed := range seeds {
 		r := rand.New(rand.NewPCG(seed, 1))
 		entries := make([]Entry, r.IntN(300))
 		for i := range entries {
@@ -97,6 +105,53 @@ func TestTrieAgreesWithTwin(t *testing.T) {
 		for range 1000 {
 			agree(t, trie, w, randomName(r))
 		}
+	}
+}
+
+// TestTrieBelowCom asks below com, whose node a trie has at hand, where com is
+// listed, an inner node, and not there.
+func TestTrieBelowCom(t *testing.T) {
+	for _, entries := range [][]Entry{
+		{{MustName("com"), adult, Exact}, {MustName("a.com"), ads, Suffix}},
+		{{MustName("com"), adult, Suffix}, {MustName("a.com"), adult, Except}},
+		{{MustName("a.com"), ads, Suffix}},
+		{{MustName("a.net"), ads, Suffix}, {MustName("com.net"), ads, Exact}},
+	} {
+		trie, _ := build(t, testTopics, entries, BuildOptions{})
+		w := newTwin(testTopics, entries)
+		for _, name := range []string{"com", "a.com", "b.a.com", "b.com", "com.com", "com.net", "a.com.net", "acom"} {
+			agree(t, trie, w, MustName(name))
+		}
+	}
+}
+
+// TestTrieOfManySets has nearly as many sets as names, so that codes are long
+// and lie far from where a group's codes start.
+func TestTrieOfManySets(t *testing.T) {
+	var topics []Topic
+	for i := range 60 {
+		topics = append(topics, Topic{ID: fmt.Sprint(i), Kind: KindService})
+	}
+	r := rand.New(rand.NewPCG(16, 16))
+	var entries []Entry
+	for _, e := range scatter(4000, 16) {
+		for range 1 + r.IntN(4) {
+			entries = append(entries, Entry{e.Name, TopicID(r.IntN(len(topics))), Mode(r.IntN(2))})
+		}
+	}
+	trie, stats := build(t, topics, entries, BuildOptions{})
+	w := newTwin(topics, entries)
+	for _, e := range entries {
+		agree(t, trie, w, e.Name)
+	}
+	far := 0
+	for g := range groupsOf(0, trie.buckets) {
+		if trie.segments[0].coldGroup(g)[2] == farCode {
+			far++
+		}
+	}
+	if stats.Sets < 2000 || far == 0 {
+		t.Errorf("%d sets, %d groups whose codes lie far: the test shows nothing", stats.Sets, far)
 	}
 }
 
@@ -200,6 +255,31 @@ func TestBuildRefuses(t *testing.T) {
 			t.Errorf("%s: the builder takes it", c.why)
 		}
 	}
+	mixed := func(yield func(Entry) bool) error { // every name in another set
+		for i := range 100_000 {
+			n := MustName(fmt.Sprintf("n%06d", i))
+			for bit := range 17 {
+				if i>>bit&1 != 0 && !yield(Entry{n, TopicID(bit), Suffix}) {
+					return nil
+				}
+			}
+		}
+		return nil
+	}
+	if _, err := BuildTrie(io.Discard, many[:17], mixed, BuildOptions{}); !errors.Is(err, errSets) {
+		t.Errorf("100,000 different sets: %v", err)
+	}
+	times := 0
+	changing := func(yield func(Entry) bool) error {
+		times++
+		for i := range times {
+			yield(Entry{MustName(fmt.Sprintf("n%d", i)), adult, Suffix})
+		}
+		return nil
+	}
+	if _, err := BuildTrie(io.Discard, testTopics, changing, BuildOptions{}); !errors.Is(err, errChanged) {
+		t.Errorf("entries that change: %v", err)
+	}
 	broken := errors.New("the disk is gone")
 	_, err := BuildTrie(io.Discard, testTopics, func(func(Entry) bool) error { return broken }, BuildOptions{})
 	if !errors.Is(err, broken) {
@@ -223,7 +303,7 @@ func scatter(n int, seed uint64) []Entry {
 
 // TestBytesWhateverMemory builds with little and with much memory.
 func TestBytesWhateverMemory(t *testing.T) {
-	entries := entriesOf(scatter(150_000, 1))
+	entries := entriesOf(scatter(100_000, 1))
 	var want []byte
 	for _, memory := range []int{1, 4 << 20, 0, 256 << 20} {
 		var b bytes.Buffer
@@ -234,7 +314,7 @@ func TestBytesWhateverMemory(t *testing.T) {
 		t.Logf("%d bytes: %d passes", memory, stats.Passes)
 		if want == nil {
 			want = b.Bytes()
-			if stats.Passes < 4 {
+			if stats.Passes < 3 {
 				t.Errorf("with one byte of memory it took %d passes", stats.Passes)
 			}
 		}
@@ -248,7 +328,7 @@ func TestBytesWhateverMemory(t *testing.T) {
 // on whatever processor this is.
 func TestSameBytesEverywhere(t *testing.T) {
 	trie, _ := build(t, testTopics, scatter(5000, 15), BuildOptions{Seed: 15})
-	const want = "b69e270ce834d409df5b3cbed4120d21c9ff807be52845620687645154759ba0"
+	const want = "18a8e0e3158dd8f9f1fa3e57d47e45f9df26b0f6e94c4fec63fc0f1c62c25d75"
 	if got := fmt.Sprintf("%x", sha256.Sum256(trie.file)); got != want {
 		t.Errorf("the bytes have changed: %s; a changed format needs another version", got)
 	}
@@ -285,7 +365,7 @@ func TestCollisionsAreBuiltAway(t *testing.T) {
 // 2 to the minus bits, a probe.
 func TestWrongPositives(t *testing.T) {
 	trie, stats := build(t, testTopics, scatter(50_000, 4), BuildOptions{})
-	const probes = 2_000_000
+	const probes = 1_000_000
 	for _, cold := range []int{0, 2, 4} {
 		trie.mask = 1<<cold - 1
 		wrong := 0
@@ -340,7 +420,7 @@ func realNames(t testing.TB, path string) []Name {
 // TestRealNames asks for every real name, and for top sites.
 func TestRealNames(t *testing.T) {
 	path := "scale/domains-1m.txt.gz"
-	if testing.Short() || strconv.IntSize == 32 { // 32 bits: most likely an emulated router
+	if testing.Short() || emulated {
 		path = "scale/domains-100k.txt.gz"
 	}
 	listed, sites := realNames(t, path), realNames(t, "queries/top-sites-65k.txt.gz")

@@ -24,8 +24,9 @@
 //     53 leads nowhere rather than past the filter. Apply sweeps what an earlier
 //     run left, Remove takes it away, and so does `nft delete table inet treehouse`.
 //
-// It speaks netlink through package syscall. The usual library for it costs
-// 393 KB on mipsle, a tenth of what the flash of a small router has left.
+// It speaks netlink through package syscall. The usual library for it would make
+// the binary for mipsle 393 KB larger, this makes it 131 KB, 23 KB of them
+// compressed.
 //
 // The functions hold no state and may be called at once; the kernel puts
 // transactions in order.

@@ -69,6 +69,11 @@ func newHome(t *testing.T) *home {
 			t.Skipf("%s is not installed (apt-get install iproute2 nftables)", tool)
 		}
 	}
+	c, err := dial(syscall.NETLINK_NETFILTER)
+	if err != nil {
+		t.Skipf("no firewall to speak to, as under an emulator: %v", err)
+	}
+	c.close()
 	id := fmt.Sprintf("th%d-", os.Getpid())
 	h := &home{t: t, router: id + "router", ana: id + "ana", ben: id + "ben", outside: id + "out"}
 	for _, ns := range []string{h.router, h.ana, h.ben, h.outside} {

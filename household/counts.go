@@ -93,9 +93,7 @@ func (h *Household) sees(p Person) Sees {
 // Observe counts a verdict that blocked something because of what it is. Nights
 // and pauses are no news, and neither lifeline nor sealed names come here.
 func (t *Tally) Observe(c filter.Client, v filter.Verdict) {
-	switch v.Rule {
-	case filter.RuleBlock, filter.RuleService, filter.RuleCategory, filter.RuleAllowList:
-	default:
+	if !isNews(v.Rule) {
 		return
 	}
 	table := t.table.Load()

@@ -37,6 +37,10 @@ type Device struct {
 	Clients []string     `json:"clients,omitempty"` // DHCP client identifiers and DUIDs, in hex
 	Hint    string       `json:"hint,omitempty"`    // the name it gives itself: hostile text, cleaned
 	Seen    Date         `json:"seen,omitzero"`     // last, to the day: a device is not watched
+
+	// Logged is until when its names are noted for a parent, in memory only; see
+	// LogDevice. Another owner ends it.
+	Logged time.Time `json:"loggedUntil,omitzero"`
 }
 
 // AddDevice gives a device an ID and adds it. None of its identifiers may be
@@ -84,7 +88,9 @@ func (h *Household) Assign(id DeviceID, person filter.PolicyID) error {
 	if person != 0 && h.Person(person) == nil {
 		return noPerson(person)
 	}
-	d.Person = person
+	if d.Person != person {
+		d.Person, d.Logged = person, time.Time{}
+	}
 	return nil
 }
 

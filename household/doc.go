@@ -8,6 +8,7 @@
 //	Family     the Household in force and its file; one writer at a time
 //	Clients    who is asking: an immutable table from address to policy
 //	Network    what is seen on the wire: neighbours and leases
+//	Record     names for a few minutes, or for a parent who looks for a fault
 //	Tally      how often something was blocked, as far as a parent may see
 //	Foreign    what another program knew about the family
 //

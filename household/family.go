@@ -31,6 +31,7 @@ type Family struct {
 	writing sync.Mutex // one change of this process at a time
 	now     atomic.Pointer[state]
 	network atomic.Pointer[Network]
+	journal journal
 
 	telling sync.Mutex
 	told    []chan<- struct{} // guarded by telling
@@ -62,6 +63,11 @@ func (f *Family) Household() *Household { return f.now.Load().household }
 // allocate.
 func (f *Family) Identify(source netip.Addr, mac []byte) filter.Client {
 	return f.now.Load().clients.Identify(source, mac)
+}
+
+// Whose tells whose device is at an address; see Clients.Whose.
+func (f *Family) Whose(addr netip.Addr) (DeviceID, filter.PolicyID) {
+	return f.now.Load().clients.Whose(addr)
 }
 
 // Change alters the household: change is handed the state of the file, may
@@ -182,15 +188,29 @@ func (f *Family) tell() {
 	}
 }
 
-// Run takes changes that other processes make until ctx ends. failed is told of
-// a file that cannot be read; the household in force stays.
+// Run takes changes that other processes make until ctx ends, and forgets names
+// when their time is over. failed is told of a file that cannot be read; the
+// household in force stays.
 func (f *Family) Run(ctx context.Context, failed func(error)) error {
-	for range f.file.Watch(ctx) {
-		if err := f.Reload(); err != nil {
-			failed(err)
+	changes := f.file.Watch(ctx)
+	if err := f.Reload(); err != nil { // for what came between Open and here
+		failed(err)
+	}
+	ticker := time.NewTicker(forgetEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case _, ok := <-changes:
+			if !ok {
+				return ctx.Err()
+			}
+			if err := f.Reload(); err != nil {
+				failed(err)
+			}
+		case <-ticker.C:
+			f.forget()
 		}
 	}
-	return ctx.Err()
 }
 
 // Erase takes everything about the family out of the file. What is left is a

@@ -144,7 +144,7 @@ func (h *Household) RemovePerson(id filter.PolicyID) {
 	h.Requests = slices.DeleteFunc(h.Requests, func(r Request) bool { return r.Person == id })
 	for i := range h.Devices {
 		if h.Devices[i].Person == id {
-			h.Devices[i].Person = 0
+			h.Devices[i].Person, h.Devices[i].Logged = 0, time.Time{}
 		}
 	}
 }

@@ -3,6 +3,7 @@ package household
 import (
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/treehouse-dns/treehouse/filter"
 )
@@ -10,42 +11,57 @@ import (
 // Clients tells who is asking. It is immutable and read without a lock by every
 // query; a change of the household or of the network makes another.
 type Clients struct {
-	byAddr map[netip.Addr]filter.PolicyID
-	byMAC  map[MAC]filter.PolicyID
+	byAddr map[netip.Addr]owner
+	byMAC  map[MAC]owner
+	logged map[DeviceID]time.Time // until when a device's names are noted
+}
+
+// owner is what an address or MAC leads to. The zero owner is a device that
+// nobody has seen.
+type owner struct {
+	device DeviceID
+	person filter.PolicyID
 }
 
 // Clients compiles the devices, and the network as it is seen now (which may be
 // nil), to a table of who asks.
 func (h *Household) Clients(network *Network) *Clients {
-	c := &Clients{byAddr: map[netip.Addr]filter.PolicyID{}, byMAC: map[MAC]filter.PolicyID{}}
-	byClient := map[string]filter.PolicyID{}
+	c := &Clients{byAddr: map[netip.Addr]owner{}, byMAC: map[MAC]owner{}}
+	byClient := map[string]owner{}
 	for _, d := range h.Devices {
+		o := owner{d.ID, d.Person}
 		for _, a := range d.Addrs {
-			c.byAddr[a] = d.Person
+			c.byAddr[a] = o
 		}
 		for _, m := range d.MACs {
-			c.byMAC[m] = d.Person
+			c.byMAC[m] = o
 		}
 		for _, id := range d.Clients {
-			byClient[id] = d.Person
+			byClient[id] = o
+		}
+		if !d.Logged.IsZero() && h.mayLog(d) == nil {
+			if c.logged == nil {
+				c.logged = map[DeviceID]time.Time{}
+			}
+			c.logged[d.ID] = d.Logged
 		}
 	}
 	if network == nil {
 		return c
 	}
 	for _, l := range network.Leases {
-		if id, ok := byClient[l.Client]; ok && l.Client != "" {
-			c.byAddr[l.Addr] = id
+		if o, ok := byClient[l.Client]; ok && l.Client != "" {
+			c.byAddr[l.Addr] = o
 		}
-		if id, ok := c.byMAC[l.MAC]; ok && l.MAC != (MAC{}) {
-			c.byAddr[l.Addr] = id
+		if o, ok := c.byMAC[l.MAC]; ok && l.MAC != (MAC{}) {
+			c.byAddr[l.Addr] = o
 		}
 	}
 	// What is seen now wins over what was leased or written down.
 	for addr, mac := range network.Neighbours {
-		id, known := c.byMAC[mac]
+		o, known := c.byMAC[mac]
 		if known || h.knownOtherwise(addr) {
-			c.byAddr[addr] = id
+			c.byAddr[addr] = o
 		}
 	}
 	return c
@@ -68,9 +84,54 @@ func (h *Household) knownOtherwise(addr netip.Addr) bool {
 // address. Unknown devices, and those nobody has assigned, are the default
 // profile's. It does not allocate.
 func (c *Clients) Identify(source netip.Addr, mac []byte) filter.Client {
+	return filter.Client{Policy: c.owner(source, mac).person}
+}
+
+func (c *Clients) owner(source netip.Addr, mac []byte) owner {
 	if len(mac) == len(MAC{}) {
 		// A MAC nobody knows is nobody's: the address is the forwarder's.
-		return filter.Client{Policy: c.byMAC[MAC(mac)]}
+		return c.byMAC[MAC(mac)]
 	}
-	return filter.Client{Policy: c.byAddr[source.Unmap().WithZone("")]}
+	return c.byAddr[source.Unmap().WithZone("")]
+}
+
+// Whose tells whose device is at an address: the device, 0 if nobody has seen
+// it, and its person, 0 if nobody has assigned it.
+func (c *Clients) Whose(addr netip.Addr) (DeviceID, filter.PolicyID) {
+	o := c.owner(addr, nil)
+	return o.device, o.person
+}
+
+// Whose tells which device is at an address, 0 if it is not known, and whose it
+// is, 0 for nobody's. It is for the pages: slower than Identify, and as right.
+func (f *Family) Whose(addr netip.Addr) (DeviceID, filter.PolicyID) {
+	addr = addr.Unmap().WithZone("")
+	now := f.now.Load()
+	person := now.clients.Identify(addr, nil).Policy
+	mac, client := f.network.Load().at(addr)
+	for _, d := range now.household.Devices {
+		if d.Person != person {
+			continue
+		}
+		if slices.Contains(d.Addrs, addr) || (mac != MAC{} && slices.Contains(d.MACs, mac)) || (client != "" && slices.Contains(d.Clients, client)) {
+			return d.ID, person
+		}
+	}
+	return 0, person
+}
+
+// at tells what is known of the device at an address. A nil network knows nothing.
+func (n *Network) at(addr netip.Addr) (mac MAC, client string) {
+	if n == nil {
+		return MAC{}, ""
+	}
+	for _, l := range n.Leases {
+		if l.Addr == addr {
+			mac, client = l.MAC, l.Client
+		}
+	}
+	if seen, ok := n.Neighbours[addr]; ok {
+		mac = seen
+	}
+	return mac, client
 }

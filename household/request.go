@@ -171,6 +171,11 @@ func (h *Household) Tidy(now time.Time) {
 			p.Paused = Pause{}
 		}
 	}
+	for i := range h.Devices {
+		if d := &h.Devices[i]; over(d.Logged) || !d.Logged.IsZero() && (h.mayLog(*d) != nil || d.Logged.Sub(now) > MaxLogging) {
+			d.Logged = time.Time{}
+		}
+	}
 	if over(h.Settings.Paused.Until) {
 		h.Settings.Paused = Pause{}
 	}

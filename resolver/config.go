@@ -28,6 +28,14 @@ type Observer interface {
 	Observe(client filter.Client, v filter.Verdict)
 }
 
+// Journal is told of every name that was asked for, for who keeps the last block
+// of a device for its own page, or looks for a fault. It never learns of lifeline
+// or sealed names. source and mac are as in Clients.Identify; name and mac are
+// lent for the call. Any number of goroutines call it at once, once per query.
+type Journal interface {
+	Record(source netip.Addr, mac []byte, name filter.Name, v filter.Verdict, at time.Time)
+}
+
 // Local knows the names of the house: leases and hosts files. Any number of
 // goroutines call it at once.
 type Local interface {
@@ -116,6 +124,7 @@ type Config struct {
 	Filter   *filter.Live // required
 	Clients  Clients      // required
 	Observer Observer     // nil: nobody
+	Journal  Journal      // nil: nobody
 	Logger   *slog.Logger // default: discard
 
 	// Now is the clock; default time.Now. TTLs are counted by differences, so

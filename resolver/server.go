@@ -172,13 +172,13 @@ func (s *Server) handle(q *query) (reply []byte, wait bool) {
 	if resp.wait {
 		return nil, true
 	}
-	s.observe(client, &v)
+	s.observe(q, client, &v)
 	return s.reply(q, &v, &resp), false
 }
 
-// observe counts a verdict. Lifeline names are never counted, and a sealed one
-// only as a total (the product's privacy rules).
-func (s *Server) observe(client filter.Client, v *filter.Verdict) {
+// observe counts a verdict and tells the journal. Lifeline names are in neither,
+// and a sealed one is only counted in a total (the product's privacy rules).
+func (s *Server) observe(q *query, client filter.Client, v *filter.Verdict) {
 	switch {
 	case v.Rule == filter.RuleLifeline:
 		return
@@ -191,6 +191,9 @@ func (s *Server) observe(client filter.Client, v *filter.Verdict) {
 	}
 	if s.config.Observer != nil {
 		s.config.Observer.Observe(client, *v)
+	}
+	if s.config.Journal != nil && v.Rule != filter.RuleSealed {
+		s.config.Journal.Record(q.source.Addr(), q.mac, q.name, *v, q.now)
 	}
 }
 

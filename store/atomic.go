@@ -48,6 +48,11 @@ func sweepTemporary(path string) {
 	}
 }
 
+func hasTemporary(path string) bool {
+	left, _ := filepath.Glob(path + temporary)
+	return len(left) > 0
+}
+
 func copyWhole(from, to string) error {
 	src, err := os.Open(from)
 	if err != nil {

@@ -40,8 +40,13 @@ func (f *File) backupPath() string { return f.path + ".backup" }
 // SaveBackup writes a backup beside the file, where Open finds it when the file
 // turns out damaged.
 func (f *File) SaveBackup() error {
+	release, err := f.lock(true) // so that no Open takes its unfinished file away
+	if err != nil {
+		return sentence(f.path, err)
+	}
+	defer release()
 	return sentence(f.path, writeWhole(f.backupPath(), func(file *os.File) error {
-		if err := f.Backup(file); err != nil {
+		if err := f.backup(file); err != nil {
 			return err
 		}
 		info, err := file.Stat()
@@ -54,9 +59,19 @@ func (f *File) SaveBackup() error {
 
 // Backup writes everything in the file to w in a portable form.
 func (f *File) Backup(w io.Writer) error {
+	release, err := f.lock(false)
+	if err != nil {
+		return sentence(f.path, err)
+	}
+	defer release()
+	return f.backup(w)
+}
+
+// backup is Backup for a caller that holds the lock.
+func (f *File) backup(w io.Writer) error {
 	hash := crc32.New(castagnoli)
 	out := bufio.NewWriter(io.MultiWriter(w, hash))
-	err := f.View(func(tx *Tx) error {
+	err := f.view(func(tx *Tx) error {
 		out.WriteString(backupMagic)
 		return tx.tx.ForEach(func(name []byte, b *bbolt.Bucket) error { return backupBucket(out, name, b) })
 	})

@@ -10,7 +10,8 @@
 //	another process holds the file    wait for Options.Wait, then LockedError
 //	truncated, garbage, wrong CPU     found by check before bbolt maps a byte:
 //	                                  Open sets the file aside and starts from
-//	                                  the last backup, or empty (Recovery)
+//	                                  the last backup, or empty (Recovery);
+//	                                  while the program runs, a DamageError
 //	a value that rotted in place      its CRC32C does not match: DamageError
 //	kill -9 in a small change         bbolt: all of it or nothing
 //	kill -9 in a large change         Replace: the old table until the very

@@ -195,6 +195,23 @@ func TestRecoverFromBackup(t *testing.T) {
 	oldest, _ := os.ReadFile(path + ".bad-1")
 	want(t, "the oldest kept", string(oldest), "garbage 3")
 
+	os.WriteFile(path+".new-1", nil, 0o600) // a writer was killed
+	os.WriteFile(path+".backup.new-1", nil, 0o600)
+	f = open(t, path, Options{})
+	if left, _ := filepath.Glob(path + "*new*"); left != nil {
+		t.Error("left behind: ", left)
+	}
+	os.Remove(path)
+	f = open(t, path, Options{})
+	if r := f.Recovered(); r == nil || !strings.Contains(r.String(), "it was missing; started again from the last backup") {
+		t.Error(r)
+	}
+	want(t, "ana", get(t, f, "people", "ana"), "9")
+	os.WriteFile(f.backupPath(), []byte("no backup"), 0o600)
+	os.WriteFile(path, []byte("no database"), 0o600)
+	f = open(t, path, Options{})
+	want(t, "from a damaged backup", f.Recovered().FromBackup, false)
+
 	if err := f.Erase(); err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -87,7 +88,7 @@ func Open(path string, opt Options) (*File, error) {
 // prepare leaves a sound file at f.path, whatever was there before.
 func (f *File) prepare() error {
 	sound, err := f.isSound()
-	if sound || err != nil {
+	if err != nil || sound && !hasTemporary(f.path) && !hasTemporary(f.backupPath()) {
 		return err
 	}
 	release, err := f.lock(true)
@@ -96,13 +97,17 @@ func (f *File) prepare() error {
 	}
 	defer release()
 	sweepTemporary(f.path)
+	sweepTemporary(f.backupPath())
 
 	damage := checkFile(f.path) // again, now that nobody else is at it
 	switch {
 	case damage == nil:
 		return nil
 	case errors.Is(damage, fs.ErrNotExist):
-		_, err := f.startAgain()
+		fromBackup, err := f.startAgain()
+		if fromBackup {
+			f.found = &Recovery{Damage: &DamageError{Path: f.path, What: "it was missing"}, FromBackup: true}
+		}
 		return err
 	}
 	return f.recover(damage)
@@ -136,14 +141,19 @@ func (f *File) View(fn func(*Tx) error) error {
 		return sentence(f.path, err)
 	}
 	defer release()
+	return sentence(f.path, f.view(fn))
+}
+
+// view is View for a caller that holds the lock, alone or shared.
+func (f *File) view(fn func(*Tx) error) error {
 	path, done, err := f.workingCopy()
 	if err != nil {
-		return sentence(f.path, err)
+		return err
 	}
 	defer done()
-	return sentence(f.path, f.open(path, true, func(db *bbolt.DB) error {
+	return f.open(path, true, func(db *bbolt.DB) error {
 		return db.View(func(tx *bbolt.Tx) error { return fn(&Tx{tx: tx, path: f.path}) })
-	}))
+	})
 }
 
 // Update runs fn and makes all that it changed last, or none of it if fn
@@ -195,7 +205,7 @@ func (f *File) update(path string, fn func(*Tx) error) error {
 }
 
 func (f *File) lock(alone bool) (release func(), err error) {
-	release, err = Lock(f.path+".lock", alone, f.opt.Wait)
+	release, err = Lock(context.Background(), f.path+".lock", alone, f.opt.Wait)
 	if locked := (*LockedError)(nil); errors.As(err, &locked) {
 		locked.Path = f.path
 	}
@@ -258,9 +268,12 @@ func (f *File) startAgain() (fromBackup bool, err error) {
 	if err == nil {
 		err = f.restore(backup)
 		backup.Close()
-		if err == nil {
-			return true, nil
-		}
+	}
+	if err == nil {
+		return true, nil
+	}
+	if !errors.Is(err, ErrBackup) && !errors.Is(err, fs.ErrNotExist) {
+		return false, err // a full disk is no reason to start without the backup
 	}
 	return false, f.create(func(string) error { return nil })
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -12,11 +13,11 @@ import (
 // felt, long enough not to be a load on a router.
 const lockStep = 10 * time.Millisecond
 
-// Lock takes the lock file at path, alone or shared, waiting up to wait, and
-// gives back what releases it. The lock is a flock: it ends with the process
+// Lock takes the lock file at path, alone or shared, waiting up to wait or until
+// ctx ends, and gives back what releases it. The lock is a flock: it ends with the process
 // that holds it, however that ends. Where the file system is read-only and has
 // no lock file there is nothing to guard against, and release does nothing.
-func Lock(path string, alone bool, wait time.Duration) (release func(), err error) {
+func Lock(ctx context.Context, path string, alone bool, wait time.Duration) (release func(), err error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, fileMode)
 	if err != nil {
 		var missing error
@@ -45,6 +46,11 @@ func Lock(path string, alone bool, wait time.Duration) (release func(), err erro
 			file.Close()
 			return nil, &LockedError{Path: path, Waited: wait}
 		}
-		time.Sleep(lockStep)
+		select {
+		case <-time.After(lockStep):
+		case <-ctx.Done():
+			file.Close()
+			return nil, ctx.Err()
+		}
 	}
 }

@@ -33,6 +33,9 @@ type childView struct {
 	person  household.Person
 	outlook outlook
 	own     bool // the pause is this person's and not everyone's
+
+	proposal string // of a birthday, in words; empty: none
+	proposed household.BandID
 }
 
 type requestView struct {
@@ -81,7 +84,7 @@ func (s *Server) familyView(p *page) familyView {
 	f := familyView{people: byAge(p.house), allPaused: p.house.Settings.Paused != household.Pause{}}
 	for _, person := range f.people {
 		if isChild(p.house, person) {
-			f.children = append(f.children, childView{person, look(s.policy(p.house, person.ID), p.now), person.Paused != household.Pause{}})
+			f.children = append(f.children, s.childView(p, person))
 		} else {
 			f.adults = append(f.adults, person)
 		}
@@ -95,6 +98,12 @@ func (s *Server) familyView(p *page) familyView {
 		f.newcomers, f.moreNewcomers = f.newcomers[:shownNewcomers], over
 	}
 	return f
+}
+
+func (s *Server) childView(p *page, person household.Person) childView {
+	c := childView{person: person, outlook: look(s.policy(p.house, person.ID), p.now), own: person.Paused != household.Pause{}}
+	c.proposal, c.proposed = p.proposal("birthday.ask", person)
+	return c
 }
 
 // openRequests are those that wait, the oldest first.

@@ -41,7 +41,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		// no-referrer would make browsers send "Origin: null" with our own forms.
 		h.Set("Referrer-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
-		if !s.isOurHost(r) {
+		if !s.isOurHost(r) && !(s.lanPage && strings.HasPrefix(r.URL.Path, "/a/")) {
 			// A name that is pointed at us (rebinding), or a blocked site on a
 			// network that sends those here: never a page with anything of the
 			// family on it.

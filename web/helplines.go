@@ -17,7 +17,9 @@ type helpline struct {
 }
 
 // dial is the number without what people read it by.
-func (h helpline) dial() string { return strings.NewReplacer(" ", "", "-", "").Replace(h.Phone) }
+func (h helpline) dial() string {
+	return strings.ReplaceAll(strings.ReplaceAll(h.Phone, " ", ""), "-", "")
+}
 
 // helplinesDate is the day the table was gone through last.
 func helplinesDate() string {
@@ -35,8 +37,11 @@ const reportAge = 13
 func helplines(country string, from int) []helpline {
 	var own, every []helpline
 	for line := range strings.Lines(helplinesText) {
+		if !strings.HasPrefix(line, "*") && (country == "" || !strings.HasPrefix(line, country)) {
+			continue
+		}
 		f := strings.Split(strings.TrimSpace(line), "|")
-		if len(f) != 5 || strings.HasPrefix(line, "#") {
+		if len(f) != 5 {
 			continue
 		}
 		for i := range f {

@@ -34,6 +34,12 @@ type Home interface {
 	Health() []Trouble
 }
 
+// Counter is a Home that keeps what a parent may see: counts by week, and never
+// names. household.Family is one. Without it the pages show no counts.
+type Counter interface {
+	Weeks(id filter.PolicyID) ([]household.Week, error)
+}
+
 // BlockMemory is how long a block is remembered for the device it happened on:
 // long enough to open the page that explains it, too short to be a history.
 const BlockMemory = 5 * time.Minute

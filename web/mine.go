@@ -24,6 +24,7 @@ type mineView struct {
 	sees     household.Sees
 	help     []helpline
 	prefill  string // a site to ask for
+	birthday string // what the parents are being asked
 }
 
 // ruleView is one rule in words.
@@ -55,6 +56,9 @@ func (s *Server) mineView(p *page, r *http.Request) mineView {
 		if e.blocked {
 			v.block = &e
 		}
+	}
+	if v.known && v.child {
+		v.birthday, _ = p.proposal("birthday.child", v.person)
 	}
 	v.harm, v.rules = p.rules(v.person, band)
 	for _, q := range p.house.Requests {
@@ -163,6 +167,11 @@ func (p *page) subject(subject string) string {
 	}
 	if p.Has("topic." + subject) {
 		return p.T("topic." + subject)
+	}
+	for _, t := range p.home.Topics() { // one service, by its own name
+		if t.ID == subject && t.Title != "" {
+			return t.Title
+		}
 	}
 	return subject
 }

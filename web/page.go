@@ -25,6 +25,7 @@ type page struct {
 	brand   *Brand
 	now     time.Time // in the house's zone
 	house   *household.Household
+	home    Home
 	tongues []tongue
 	assets  *assets
 	claimed bool
@@ -51,7 +52,7 @@ func (s *Server) page(r *http.Request, v *visitor, title string) *page {
 	h := s.home.Household()
 	p := &page{
 		words: s.dictionary.choose(r), who: v, token: s.formToken(v), path: r.URL.Path, brand: &s.brand,
-		now: s.now().In(h.Zone()), house: h, tongues: s.dictionary.tongues, assets: s.assets, claimed: s.accounts.claimed(),
+		now: s.now().In(h.Zone()), house: h, home: s.home, tongues: s.dictionary.tongues, assets: s.assets, claimed: s.accounts.claimed(),
 	}
 	p.title = p.T(title)
 	return p

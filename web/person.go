@@ -18,11 +18,12 @@ type personView struct {
 	nights   []nightView
 	devices  []household.Device
 	sees     household.Sees
+	week     *weekView
 }
 
 // subjectView is one group or category with its rule.
 type subjectView struct {
-	subject, id       string
+	subject           string
 	title, state, why string
 	open              bool
 	own               bool // a parent's choice and not the band's
@@ -44,8 +45,8 @@ func (s *Server) showPerson(w http.ResponseWriter, r *http.Request, v *visitor) 
 	p.title, p.notice = person.Name, s.didNotice(p, r)
 	band, _ := h.Bands().Band(person.Band)
 	view := personView{
-		childView: childView{*person, look(s.policy(h, person.ID), p.now), person.Paused != household.Pause{}},
-		devices:   h.DevicesOf(person.ID), sees: band.Sees, nights: nightsOf(*person, band),
+		childView: s.childView(p, *person), week: s.week(p, *person, band.Sees),
+		devices: h.DevicesOf(person.ID), sees: band.Sees, nights: nightsOf(*person, band),
 	}
 	always := map[string]bool{}
 	for _, r := range h.Bands().Harm {
@@ -93,7 +94,7 @@ func (s *Server) subjects(p *page, person household.Person, band household.Band)
 	}
 	var list []subjectView
 	for _, subject := range order {
-		v := subjectView{subject: subject, id: strings.ReplaceAll(subject, ":", "-"), title: p.subject(subject), why: why[subject]}
+		v := subjectView{subject: subject, title: p.subject(subject), why: why[subject]}
 		on, own := person.Switch[subject]
 		_, off := why[subject]
 		hours := timed[subject]
@@ -218,13 +219,14 @@ func (s *Server) setName(r *http.Request, _ *visitor) (done, error) {
 func (s *Server) setBand(r *http.Request, _ *visitor) (done, error) {
 	id, band := personOf(r), household.BandID(r.PostFormValue("band"))
 	return done{key: "saved"}, s.home.Change(func(h *household.Household) error {
-		person := h.Person(id)
-		if _, ok := h.Bands().Band(band); !ok || person == nil {
-			return &sentence{key: "device.gone"}
-		}
-		person.Band = band
-		return nil
+		return h.SetBand(id, band)
 	})
+}
+
+// notYet keeps a person's band although a birthday proposed another.
+func (s *Server) notYet(r *http.Request, _ *visitor) (done, error) {
+	id, band := personOf(r), household.BandID(r.PostFormValue("band"))
+	return done{key: "saved"}, s.home.Change(func(h *household.Household) error { return h.NotYet(id, band) })
 }
 
 func (s *Server) removePerson(r *http.Request, _ *visitor) (done, error) {

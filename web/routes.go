@@ -28,6 +28,7 @@ func (s *Server) routes() http.Handler {
 	m.HandleFunc("POST /me/ask", s.act(s.ask))
 	m.HandleFunc("POST /me/ticket", s.act(s.redeem))
 	m.HandleFunc("GET /check", s.open(s.check))
+	m.HandleFunc("GET /learn", s.open(s.learn))
 	m.HandleFunc("GET /help", s.open(s.help))
 	m.HandleFunc("POST /language", s.act(s.setLanguage))
 	m.HandleFunc("GET /login", s.open(s.login))
@@ -52,6 +53,7 @@ func (s *Server) routes() http.Handler {
 	m.HandleFunc("POST /people/{id}/night", s.loosens(s.setNight))
 	m.HandleFunc("POST /people/{id}/name", s.loosens(s.setName))
 	m.HandleFunc("POST /people/{id}/band", s.loosens(s.setBand))
+	m.HandleFunc("POST /people/{id}/notyet", s.parents(s.notYet))
 	m.HandleFunc("POST /people/{id}/remove", s.loosens(s.removePerson))
 	m.HandleFunc("GET /requests", s.seen(s.showRequests))
 	m.HandleFunc("GET /devices", s.seen(s.showDevices))
@@ -63,6 +65,10 @@ func (s *Server) routes() http.Handler {
 	m.HandleFunc("POST /settings/default", s.loosens(s.setDefault))
 	m.HandleFunc("POST /setup/child", s.parents(s.setupChild))
 	m.HandleFunc("POST /setup/done", s.parents(s.setupDone))
+
+	m.HandleFunc("POST /settings/token", s.proven(s.signed(s.addToken)))
+	m.HandleFunc("POST /settings/untoken", s.signed(s.forgetToken))
+	s.apiRoutes(m)
 
 	m.HandleFunc("/", s.open(func(w http.ResponseWriter, r *http.Request, v *visitor) {
 		p := s.page(r, v, "missing.title")

@@ -12,6 +12,7 @@ import (
 type settingsView struct {
 	sessions []session
 	accounts []account
+	tokens   []apiToken
 }
 
 func (s *Server) showSettings(w http.ResponseWriter, r *http.Request, v *visitor) {
@@ -21,7 +22,7 @@ func (s *Server) showSettings(w http.ResponseWriter, r *http.Request, v *visitor
 	if v.may(RoleParent) {
 		of = "" // everyone's
 	}
-	view := settingsView{sessions: s.accounts.sessions(of)}
+	view := settingsView{sessions: s.accounts.sessions(of), tokens: s.accounts.tokens()}
 	for _, name := range s.accounts.names() {
 		if a, ok := s.accounts.find(name); ok {
 			view.accounts = append(view.accounts, a)
@@ -123,7 +124,11 @@ func (s *Server) setDefault(r *http.Request, _ *visitor) (done, error) {
 // passphrase, unless it was given within freshFor. Whoever picks up a parent's
 // phone finds it asked for.
 func (s *Server) loosens(h func(r *http.Request, v *visitor) (done, error)) http.HandlerFunc {
-	next := s.parents(h)
+	return s.proven(s.parents(h))
+}
+
+// proven is what loosens does, for any handler.
+func (s *Server) proven(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		v := s.visitor(r)
 		if !v.signedIn() || !s.isOwnForm(r, v) || s.now().Sub(v.session.fresh) < freshFor {

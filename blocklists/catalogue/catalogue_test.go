@@ -193,36 +193,25 @@ func TestServicesStandAloneWithLists(t *testing.T) {
 func standAlone(t *testing.T, compiled *filter.Trie) {
 	topics := Topics()
 	noon := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	var core []filter.Entry
-	for _, e := range entries(t) {
-		if topics[e.Topic].Kind == filter.KindService && e.Mode != filter.Except {
-			core = append(core, e)
-		}
+	without := make([]filter.Policy, len(topics)) // by topic: everything on, but for that
+	for id, topic := range topics {
+		without[id] = filter.Policy{ID: filter.PolicyID(id), Topics: []filter.TopicRule{{Topic: topic.ID}}}
 	}
-	for id, service := range topics {
-		if service.Kind != filter.KindService {
+	snap := filter.NewSnapshot(compiled, nil, without)
+	for _, e := range entries(t) {
+		if topics[e.Topic].Kind != filter.KindService || e.Mode == filter.Except {
 			continue
 		}
-		off := filter.Policy{Topics: []filter.TopicRule{{Topic: service.ID}}}
-		snap := filter.NewSnapshot(compiled, nil, []filter.Policy{off})
-		for _, e := range core {
-			v := snap.Decide(filter.Client{}, e.Name, noon)
-			own := e.Topic == filter.TopicID(id)
-			if blocked := v.Action == filter.Block; blocked != own && !sharedOnPurpose(core, e.Name, service.ID, topics) {
-				t.Errorf("%s off: %s of %s, blocked %v", service.ID, e.Name, topics[e.Topic].ID, blocked)
+		for id, off := range topics {
+			if off.Kind != filter.KindService {
+				continue
+			}
+			v := snap.Decide(filter.Client{Policy: filter.PolicyID(id)}, e.Name, noon)
+			if blocked := v.Action == filter.Block; blocked != (e.Topic == filter.TopicID(id)) {
+				t.Errorf("%s off: %s of %s, blocked %v", off.ID, e.Name, topics[e.Topic].ID, blocked)
 			}
 		}
 	}
-}
-
-// sharedOnPurpose: the very same name stands under both services.
-func sharedOnPurpose(core []filter.Entry, name filter.Name, service string, topics []filter.Topic) bool {
-	for _, e := range core {
-		if topics[e.Topic].ID == service && bytes.Equal(e.Name, name) {
-			return true
-		}
-	}
-	return false
 }
 
 // TestNoNameOfTwoServices: a core name belongs to one service.

@@ -40,6 +40,11 @@ type Config struct {
 		OwnNames     []string
 		OwnAddresses []netip.Addr
 	}
+	Pages struct {
+		Listen            []netip.AddrPort
+		Hosts             []string
+		Country, Language string
+	}
 	Upstream struct {
 		Servers  []netip.AddrPort
 		Strategy string
@@ -51,6 +56,10 @@ type Config struct {
 		Memory      int64
 		UpdateEvery time.Duration
 		Sources     []ListSource
+	}
+	Devices struct {
+		Discover bool
+		Leases   []string
 	}
 	Time struct{ Zone *time.Location }
 	Log  struct{ Level slog.Level }
@@ -220,16 +229,19 @@ func (r *configReader) typed() *Config {
 	c.Storage.Dir = r.text("storage.dir")
 	c.Storage.RuntimeDir = r.text("storage.runtime_dir")
 
-	c.DNS.Listen = parseEach(r, "dns.listen", parseListen)
+	c.DNS.Listen = r.listens("dns.listen")
 	c.DNS.Networks = parseEach(r, "dns.networks", parsePrefix)
 	c.DNS.Blocked = r.oneOf("dns.blocked", "zero", "nxdomain", "refused")
 	c.DNS.BlockedTTL = r.duration("dns.blocked_ttl", time.Second, time.Hour)
 	c.DNS.OwnNames = r.texts("dns.own_names")
 	c.DNS.OwnAddresses = parseEach(r, "dns.own_addresses", parseAddr)
 
-	for _, servers := range parseEach(r, "upstream.servers", parseUpstream) {
-		c.Upstream.Servers = append(c.Upstream.Servers, servers...)
-	}
+	c.Pages.Listen = r.listens("pages.listen")
+	c.Pages.Hosts = r.texts("pages.hosts")
+	c.Pages.Country, _ = r.v.Get("pages.country").(string)
+	c.Pages.Language = r.oneOf("pages.language", "en", "es", "fr", "de", "pt-BR", "ar", "ru", "zh-Hans", "hi")
+
+	c.Upstream.Servers = slices.Concat(parseEach(r, "upstream.servers", parseUpstream)...)
 	c.Upstream.Strategy = r.oneOf("upstream.strategy", "in-order", "fastest", "parallel")
 	c.Upstream.Timeout = r.duration("upstream.timeout", 50*time.Millisecond, 10*time.Second)
 	c.Upstream.Routes = parseEach(r, "upstream.routes", parseRoute)
@@ -239,13 +251,16 @@ func (r *configReader) typed() *Config {
 	c.Lists.UpdateEvery = r.duration("lists.update_every", 0, 30*24*time.Hour)
 	c.Lists.Sources = r.sources("lists.sources")
 
+	c.Devices.Discover = r.boolean("devices.discover")
+	c.Devices.Leases = r.texts("devices.leases")
+
 	zone := r.text("time.zone")
 	if strings.EqualFold(zone, "local") {
 		c.Time.Zone = time.Local
-	} else if loc, err := time.LoadLocation(zone); err == nil {
+	} else if loc, err := loadZone(zone); err == nil {
 		c.Time.Zone = loc
 	} else {
-		r.bad("time.zone", "%q is not a time zone; use a name such as Europe/Madrid, or local", zone)
+		r.bad("time.zone", "%v", err)
 	}
 	if err := c.Log.Level.UnmarshalText([]byte(r.oneOf("log.level", "error", "warn", "info", "debug"))); err != nil {
 		c.Log.Level = slog.LevelInfo // oneOf has reported it
@@ -311,6 +326,14 @@ func (r *configReader) oneOf(key string, choices ...string) string {
 		r.bad(key, "%q is not one of %s", fmt.Sprint(r.v.Get(key)), strings.Join(choices, ", "))
 	}
 	return s
+}
+
+func (r *configReader) boolean(key string) bool {
+	b, err := strconv.ParseBool(fmt.Sprint(r.v.Get(key)))
+	if err != nil {
+		r.bad(key, "%q is neither true nor false", fmt.Sprint(r.v.Get(key)))
+	}
+	return b
 }
 
 func (r *configReader) duration(key string, least, most time.Duration) time.Duration {
@@ -380,16 +403,27 @@ func (r *configReader) sources(key string) []ListSource {
 	return out
 }
 
-func parseListen(s string) (netip.AddrPort, error) {
-	full := s
+// listens reads addresses to bind; each may be several.
+func (r *configReader) listens(key string) []netip.AddrPort {
+	return slices.Concat(parseEach(r, key, parseListen)...)
+}
+
+// parseListen reads one address with its port. A port alone is the wildcards of
+// both families: a socket of one does not hear the other.
+func parseListen(s string) ([]netip.AddrPort, error) {
+	hosts := []string{""}
 	if strings.HasPrefix(s, ":") {
-		full = "[::]" + s
+		hosts = []string{"0.0.0.0", "[::]"}
 	}
-	a, err := netip.ParseAddrPort(full)
-	if err != nil {
-		return a, fmt.Errorf("%q is not an address with a port, such as 127.0.0.1:5353 or [::1]:53", s)
+	var out []netip.AddrPort
+	for _, host := range hosts {
+		a, err := netip.ParseAddrPort(host + s)
+		if err != nil {
+			return nil, fmt.Errorf("%q is not an address with a port, such as 127.0.0.1:5353, [::1]:53 or :53", s)
+		}
+		out = append(out, a)
 	}
-	return a, nil
+	return out, nil
 }
 
 func parseAddr(s string) (netip.Addr, error) {

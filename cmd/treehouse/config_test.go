@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -84,6 +85,18 @@ func TestMistakes(t *testing.T) {
 				t.Errorf("got %v\nwant %s", err, c.want)
 			}
 		})
+	}
+}
+
+// TestAPortAloneIsBothFamilies: a socket on [::] does not hear IPv4 here.
+func TestAPortAloneIsBothFamilies(t *testing.T) {
+	c, err := load(t, "dns: {listen: [\":5300\"]}\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []netip.AddrPort{netip.MustParseAddrPort("0.0.0.0:5300"), netip.MustParseAddrPort("[::]:5300")}
+	if !slices.Equal(c.DNS.Listen, want) {
+		t.Errorf("dns.listen is %v", c.DNS.Listen)
 	}
 }
 

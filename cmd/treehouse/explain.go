@@ -71,7 +71,7 @@ func (a *app) explain(c *Config, site, who, at string) (*explanation, error) {
 	if err != nil {
 		return nil, &usageError{fmt.Errorf("%q: %w", site, err)}
 	}
-	family, err := a.openFamily(c)
+	family, _, err := a.openFamily(c)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +121,7 @@ func newExplanation(snap *filter.Snapshot, client filter.Client, name filter.Nam
 			}
 		}
 	}
-	e.Why = why(v, policy, topic, name)
+	e.Why = why(v, policy, topic, name, at)
 	e.Change = remedy(v, policy, topic, e.Name)
 	if !v.Until.IsZero() {
 		if then := snap.DecideAt(client, name, v.Until); then.Action != v.Action || then.Rule != v.Rule {
@@ -135,7 +135,7 @@ func newExplanation(snap *filter.Snapshot, client filter.Client, name filter.Nam
 }
 
 // why says in a sentence how the rule came to win.
-func why(v filter.Verdict, p filter.Policy, topic filter.Topic, name filter.Name) string {
+func why(v filter.Verdict, p filter.Policy, topic filter.Topic, name filter.Name, at time.Time) string {
 	matched := plain(name[len(name)-int(v.Matched):])
 	switch v.Rule {
 	case filter.RuleSealed:
@@ -155,10 +155,8 @@ func why(v filter.Verdict, p filter.Policy, topic filter.Topic, name filter.Name
 		return fmt.Sprintf("A parent blocked %s for %s.", matched, p.Person)
 	case filter.RuleService, filter.RuleCategory:
 		reason := fmt.Sprintf("%s belongs to %s, which is off for %s.", matched, topic.Title, p.Person)
-		for _, r := range p.Topics {
-			if r.Why != "" && (r.Topic == topic.ID || (r.Group != "" && r.Group == topic.Group)) {
-				return reason + " " + r.Why
-			}
+		if r, ok := p.RuleAbout(topic, at); ok && r.Why != "" {
+			reason += " " + r.Why
 		}
 		return reason
 	case filter.RuleAllowList:

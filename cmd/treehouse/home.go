@@ -4,26 +4,29 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/treehouse-dns/treehouse/blocklists"
 	"github.com/treehouse-dns/treehouse/blocklists/catalogue"
+	"github.com/treehouse-dns/treehouse/filter"
 	"github.com/treehouse-dns/treehouse/household"
 	"github.com/treehouse-dns/treehouse/store"
 )
 
 // openFamily opens household.db. A file that had to be set aside is reported on
 // errs and replaced: the devices are on the child profile until a parent looks.
-func (a *app) openFamily(c *Config) (*household.Family, error) {
+func (a *app) openFamily(c *Config) (*household.Family, *store.File, error) {
 	file, err := store.Open(filepath.Join(c.Storage.Dir, "household.db"), store.Options{Scratch: c.Storage.RuntimeDir})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if r := file.Recovered(); r != nil {
 		fmt.Fprintf(a.errs, "treehouse: %s\n", r)
 	}
-	return household.Open(file, household.Options{Zone: c.Time.Zone, Now: a.now})
+	family, err := household.Open(file, household.Options{Zone: c.Time.Zone, Now: a.now})
+	return family, file, err
 }
 
 // openLibrary opens blocklists.db with what the program knows by itself.
@@ -38,12 +41,19 @@ func (a *app) openLibrary(c *Config) (*blocklists.Library, error) {
 	})
 }
 
+// What Go's heap may take of lists.memory, in eighths, and how much garbage may
+// gather meanwhile, in percent. The rest is for what the kernel counts besides:
+// with 16 MiB and a million names the whole process stays under 24 MB.
+const (
+	heapEighths = 7
+	gcPercent   = 20
+)
+
 // openWorkshop opens the library in a process that only works on it, and keeps
-// the process within lists.memory: what the library holds itself is half of
-// that, and the limit for Go's heap leaves room for what the kernel counts
-// besides, the program's pages and the database's.
+// the process within lists.memory.
 func (a *app) openWorkshop(c *Config) (*blocklists.Library, error) {
-	debug.SetMemoryLimit(c.Lists.Memory * 3 / 4)
+	debug.SetGCPercent(gcPercent)
+	debug.SetMemoryLimit(c.Lists.Memory / 8 * heapEighths)
 	return a.openLibrary(c)
 }
 
@@ -61,6 +71,11 @@ func configuredSources(c *Config) ([]blocklists.Source, error) {
 		})
 	}
 	return sources, nil
+}
+
+// isService tells whether the catalogue has a service of that id.
+func isService(id string) bool {
+	return slices.ContainsFunc(catalogue.Topics(), func(t filter.Topic) bool { return t.Kind == filter.KindService && t.ID == id })
 }
 
 // person finds somebody by name, or says who there is.

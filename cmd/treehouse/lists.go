@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -90,7 +91,7 @@ func (a *app) listsUpdate() *cobra.Command {
 // update fetches the sources, or those that are named, and compiles what is new.
 func (a *app) update(ctx context.Context, l *blocklists.Library, sources []blocklists.Source, named []string, opt blocklists.UpdateOptions) error {
 	for _, s := range sources {
-		if err := l.Add(s); err != nil {
+		if err := l.Add(ctx, s); err != nil {
 			return &ConfigError{"lists.sources", s.ID + ": " + err.Error()}
 		}
 		if len(named) == 0 || slices.Contains(named, s.ID) {
@@ -173,7 +174,7 @@ func (a *app) listsRemove() *cobra.Command {
 		Use: "remove SOURCE", Short: "Remove a source and its names", Args: exactly("SOURCE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withLibrary(func(l *blocklists.Library) error {
-				if err := l.Remove(args[0]); err != nil {
+				if err := l.Remove(cmd.Context(), args[0]); err != nil {
 					return err
 				}
 				return a.build(cmd.Context(), l, nil)
@@ -184,15 +185,19 @@ func (a *app) listsRemove() *cobra.Command {
 
 func (a *app) listsVerify() *cobra.Command {
 	return &cobra.Command{
-		Use: "verify", Short: "Check that the stored snapshot is whole", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
+		Use: "verify", Short: "Read everything that is stored, and check that it is whole", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withLibrary(func(l *blocklists.Library) error {
+				problems, err := l.Verify(cmd.Context())
+				if err = errors.Join(append(problems, err)...); err != nil {
+					return err
+				}
 				trie, err := l.Snapshot()
 				if err != nil {
 					return err
 				}
 				return a.print(map[string]int{"names": trie.Names(), "bytes": trie.Size()}, func(w io.Writer) {
-					fmt.Fprintf(w, "The snapshot is whole: %d names in %d bytes.\n", trie.Names(), trie.Size())
+					fmt.Fprintf(w, "The lists are whole: %d names in force, in %d bytes.\n", trie.Names(), trie.Size())
 				})
 			})
 		},

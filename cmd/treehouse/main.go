@@ -11,8 +11,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-
-	_ "time/tzdata" // bedtimes need zones, and a router has no zone files (450 KB, 130 KB compressed)
 )
 
 // Exit codes, which scripts may rely on.

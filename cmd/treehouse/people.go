@@ -54,7 +54,10 @@ func (a *app) peopleCommand() *cobra.Command {
 	add.Flags().IntVar(&age, "age", -1, "age in years")
 	add.Flags().StringVar(&born, "born", "", "year, or year and month, of birth")
 	add.Flags().StringVar(&band, "band", "", "age band, whatever the age: 0-5, 6-9, 10-12, 13-15, 16-17, adult")
-	c.AddCommand(add, &cobra.Command{
+	c.AddCommand(add, a.personCommand("band NAME BAND", "Put a person under the rules of another age", "", exactly("NAME", "BAND"),
+		func(h *household.Household, p *household.Person, args []string) (string, error) {
+			return fmt.Sprintf("%s is under the rules of age %s.", p.Name, args[0]), h.SetBand(p.ID, household.BandID(args[0]))
+		}), &cobra.Command{
 		Use: "remove NAME", Short: "Remove a person; their devices get the default profile", Args: exactly("NAME"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.change(func(h *household.Household) (string, error) {
@@ -167,6 +170,28 @@ func (a *app) devicesCommand() *cobra.Command {
 			})
 		},
 	}, &cobra.Command{
+		Use: "merge DEVICE OTHER", Short: "Say that two devices are one: the second becomes part of the first", Args: exactly("DEVICE", "OTHER"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			return a.change(func(h *household.Household) (string, error) {
+				into, err := device(h, args[0])
+				if err != nil {
+					return "", err
+				}
+				from, err := device(h, args[1])
+				if err != nil {
+					return "", err
+				}
+				return fmt.Sprintf("%s and %s are one device.", into.Name, from.Name), h.Merge(into.ID, from.ID)
+			})
+		},
+	}, &cobra.Command{
+		Use: "default BAND", Short: "Choose the rules for devices nobody has assigned", Args: exactly("BAND"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			return a.change(func(h *household.Household) (string, error) {
+				return "New devices have the rules of age " + args[0] + ".", h.SetDefault(household.BandID(args[0]))
+			})
+		},
+	}, &cobra.Command{
 		Use: "remove DEVICE", Short: "Forget a device", Args: exactly("DEVICE"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.change(func(h *household.Household) (string, error) {
@@ -223,35 +248,21 @@ func device(h *household.Household, name string) (*household.Device, error) {
 
 // read runs fn on the household as it is.
 func (a *app) read(fn func(h *household.Household) error) error {
-	c, err := a.config()
-	if err != nil {
-		return err
-	}
-	family, err := a.openFamily(c)
-	if err != nil {
-		return err
-	}
-	return fn(family.Household())
+	return a.withFamily(func(f *household.Family) error { return fn(f.Household()) })
 }
 
 // change alters the household and prints what fn says was done. A running
 // Treehouse sees the change by itself.
 func (a *app) change(fn func(h *household.Household) (done string, err error)) error {
-	c, err := a.config()
-	if err != nil {
-		return err
-	}
-	family, err := a.openFamily(c)
-	if err != nil {
-		return err
-	}
-	var done string
-	err = family.Change(func(h *household.Household) (err error) {
-		done, err = fn(h)
-		return err
+	return a.withFamily(func(f *household.Family) error {
+		var done string
+		err := f.Change(func(h *household.Household) (err error) {
+			done, err = fn(h)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		return a.done(done)
 	})
-	if err != nil {
-		return err
-	}
-	return a.print(map[string]string{"done": done}, func(w io.Writer) { fmt.Fprintln(w, done) })
 }

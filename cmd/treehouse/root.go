@@ -54,6 +54,7 @@ func newRoot(out, errs io.Writer) *cobra.Command {
 	addConfigFlags(flags)
 	root.AddCommand(a.serveCommand(), a.explainCommand(), a.listsCommand(), a.peopleCommand(), a.devicesCommand(), a.configCommand(), a.versionCommand())
 	root.AddCommand(a.ruleCommands()...)
+	root.AddCommand(a.settingCommands()...)
 	return root
 }
 

@@ -52,6 +52,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("TREEHOUSE_DNS_LISTEN", "127.0.0.1:0")
 			e.Setenv("TREEHOUSE_STORAGE_DIR", filepath.Join(e.WorkDir, "state"))
 			e.Setenv("TREEHOUSE_STORAGE_RUNTIME_DIR", e.WorkDir)
+			e.Setenv("TREEHOUSE_PAGES_LISTEN", "127.0.0.1:0")
 			e.Setenv("TREEHOUSE_TIME_ZONE", "UTC")
 			e.Setenv("TZ", "UTC")
 			web := httptest.NewServer(http.FileServer(http.Dir(e.WorkDir)))
@@ -86,7 +87,7 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	r := &running{cmd: exec.Command(exe, append([]string{"serve"}, args...)...), exited: make(chan error, 1), log: log}
 	r.cmd.Dir, r.cmd.Stdout, r.cmd.Stderr = ts.Getenv("WORK"), log, log
-	for _, key := range []string{"PATH", "HOME", "TZ", "TREEHOUSE_UPSTREAM_SERVERS", "TREEHOUSE_DNS_LISTEN", "TREEHOUSE_STORAGE_DIR", "TREEHOUSE_STORAGE_RUNTIME_DIR", "TREEHOUSE_TIME_ZONE"} {
+	for _, key := range []string{"PATH", "HOME", "TZ", "TREEHOUSE_UPSTREAM_SERVERS", "TREEHOUSE_DNS_LISTEN", "TREEHOUSE_STORAGE_DIR", "TREEHOUSE_STORAGE_RUNTIME_DIR", "TREEHOUSE_PAGES_LISTEN", "TREEHOUSE_TIME_ZONE"} {
 		r.cmd.Env = append(r.cmd.Env, key+"="+ts.Getenv(key))
 	}
 	ts.Check(r.cmd.Start())

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -19,6 +20,8 @@ import (
 	"github.com/treehouse-dns/treehouse/filter"
 	"github.com/treehouse-dns/treehouse/household"
 	"github.com/treehouse-dns/treehouse/resolver"
+	"github.com/treehouse-dns/treehouse/store"
+	"github.com/treehouse-dns/treehouse/web"
 )
 
 func (a *app) serveCommand() *cobra.Command {
@@ -30,7 +33,7 @@ func (a *app) serveCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			d, err := a.newDaemon(config, sample)
+			d, err := a.newDaemon(cmd.Context(), config, sample)
 			if err != nil {
 				return err
 			}
@@ -44,21 +47,29 @@ func (a *app) serveCommand() *cobra.Command {
 // daemon is a running Treehouse: the lists, the family, and the server that
 // answers by both.
 type daemon struct {
-	app     *app
-	config  *Config
-	log     *slog.Logger
-	family  *household.Family
-	library *blocklists.Library
-	live    filter.Live
-	server  *resolver.Server
+	app        *app
+	config     *Config
+	log        *slog.Logger
+	family     *household.Family
+	familyFile *store.File
+	library    *blocklists.Library
+	lists      <-chan struct{} // tells that the library has changed
+	live       filter.Live
+	server     *resolver.Server
+	tally      household.Tally
+	clock      *clock
+
+	pages       *web.Server // nil: none
+	pageSockets []net.Listener
 }
 
 // newDaemon puts the house together. When it returns, the filter is loaded and
 // the sockets are open, in this order.
-func (a *app) newDaemon(c *Config, sample bool) (*daemon, error) {
-	d := &daemon{app: a, config: c, log: slog.New(slog.NewTextHandler(a.errs, &slog.HandlerOptions{Level: c.Log.Level}))}
+func (a *app) newDaemon(ctx context.Context, c *Config, sample bool) (*daemon, error) {
+	d := &daemon{app: a, config: c, clock: newClock(a.now, c.Storage.Dir), log: slog.New(slog.NewTextHandler(a.errs, &slog.HandlerOptions{Level: c.Log.Level}))}
+	a.now = d.clock.Now
 	var err error
-	if d.family, err = a.openFamily(c); err != nil {
+	if d.family, d.familyFile, err = a.openFamily(c); err != nil {
 		return nil, err
 	}
 	if sample {
@@ -69,6 +80,7 @@ func (a *app) newDaemon(c *Config, sample bool) (*daemon, error) {
 	if d.library, err = a.openLibrary(c); err != nil {
 		return nil, err
 	}
+	d.lists = d.library.Watch(ctx) // before they are read, so that nothing after is missed
 	if err := d.takeLists(); err != nil {
 		return nil, err
 	}
@@ -85,6 +97,9 @@ func (a *app) newDaemon(c *Config, sample bool) (*daemon, error) {
 	for _, addr := range d.server.Addrs() {
 		d.log.Info("answering", "address", addr)
 	}
+	if err := d.listenPages(); err != nil {
+		return nil, err
+	}
 	if sample {
 		d.sayWhatToTry(a.out)
 	}
@@ -100,7 +115,15 @@ func (d *daemon) run(ctx context.Context) error {
 	})
 	g.Go(func() error { return d.keepCurrent(ctx) })
 	g.Go(func() error { return d.updateLists(ctx) })
+	g.Go(func() error {
+		return d.family.KeepCounts(ctx, &d.tally, func(err error) { d.log.Error("counts", "err", err) })
+	})
+	g.Go(func() error { return d.discover(ctx) })
+	g.Go(func() error { return d.servePages(ctx) })
+	g.Go(func() error { return keepWatchdog(ctx, func() bool { return d.live.Load() != nil }) })
+	notifySystemd("READY=1")
 	err := g.Wait()
+	notifySystemd("STOPPING=1")
 	if ctx.Err() != nil {
 		d.log.Info("stopped")
 		return nil
@@ -113,14 +136,25 @@ func (d *daemon) run(ctx context.Context) error {
 func (d *daemon) keepCurrent(ctx context.Context) error {
 	family := make(chan struct{}, 1)
 	defer d.family.Notify(family)()
-	lists := d.library.Watch(ctx)
+	var clockSet <-chan time.Time
+	if !d.clock.isSet() {
+		d.log.Warn("the clock is not set; the stricter hours hold until it is")
+		ticker := time.NewTicker(time.Second)
+		defer ticker.Stop()
+		clockSet = ticker.C
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-clockSet:
+			if d.clock.isSet() {
+				clockSet = nil
+				d.bind(d.live.Load().Trie())
+			}
 		case <-family:
 			d.bind(d.live.Load().Trie())
-		case <-lists:
+		case <-d.lists:
 			if err := d.takeLists(); err != nil {
 				d.log.Error("the new lists could not be read; the last ones stay", "err", err)
 			}
@@ -131,8 +165,8 @@ func (d *daemon) keepCurrent(ctx context.Context) error {
 // takeLists puts the stored lists in force.
 func (d *daemon) takeLists() error {
 	trie, err := d.library.Snapshot()
-	if trie == nil {
-		return err
+	if trie == nil || (err != nil && d.live.Load() != nil) {
+		return err // what is in force stays
 	}
 	if err != nil { // the catalogue filters until the lists are made again
 		d.log.Error("only the built-in catalogue is in force", "err", err)
@@ -145,7 +179,26 @@ func (d *daemon) takeLists() error {
 
 // bind puts the family's rules and the lists in force together.
 func (d *daemon) bind(trie *filter.Trie) {
-	d.live.Store(filter.NewSnapshot(trie, nil, d.family.Household().Policies()))
+	h := d.family.Household()
+	policies := h.Policies()
+	if !d.clock.isSet() {
+		policies = h.PoliciesWithoutClock()
+	}
+	d.tally.Bind(h, trie)
+	d.live.Store(filter.NewSnapshot(trie, nil, policies))
+}
+
+// discover learns which device sits at which address. The sample family lives on
+// loopback, and whatever else is near is not part of it.
+func (d *daemon) discover(ctx context.Context) error {
+	if !d.config.Devices.Discover || d.family.Household().Settings.Sample {
+		return nil
+	}
+	return d.family.WatchNetwork(ctx, household.NetworkSource{
+		Neighbours: household.KernelNeighbours{},
+		Leases:     d.config.Devices.Leases,
+		Failed:     func(err error) { d.log.Warn("some devices may not be known", "err", err) },
+	})
 }
 
 // updateLists asks the sources for news, each time in a process of its own:
@@ -187,6 +240,7 @@ func (d *daemon) resolverConfig() (resolver.Config, error) {
 		OwnAddresses: c.DNS.OwnAddresses,
 		Filter:       &d.live,
 		Clients:      d.family,
+		Observer:     &d.tally,
 		Logger:       d.log,
 		Now:          d.app.now,
 	}
@@ -233,4 +287,11 @@ Ben (14) on 127.0.0.3 and Maria, their mother, on 127.0.0.4. Try in another term
   ./treehouse explain tiktok.com --person Ana --at "Sat 21:30" --storage-dir %[4]s
 
 `, addr, addr.Addr(), addr.Port(), d.config.Storage.Dir)
+	if len(d.pageSockets) > 0 {
+		fmt.Fprintf(w, "The pages are at http://%s", d.pageSockets[0].Addr())
+		if code := d.pages.ClaimCode(); code != "" {
+			fmt.Fprintf(w, "; the claim code is %s", code)
+		}
+		fmt.Fprint(w, ".\n\n")
+	}
 }

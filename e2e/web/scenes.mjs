@@ -27,6 +27,8 @@ export const looks = [
   { name: 'family-more', path: '/', steps: async page => { await page.locator('#more-1 summary').click() } },
   { name: 'family-empty', path: '/', set: [['/empty', {}]] },
   { name: 'family-trouble', path: '/', set: [['/trouble', { of: 'offline,storage' }]] },
+  { name: 'family-birthday', path: '/', set: [['/birthday', {}]] },
+  { name: 'mine-birthday', path: '/me', device: 2, set: [['/birthday', {}]] },
   { name: 'missing', path: '/nowhere' },
   { name: 'mine-9', path: '/me', device: 2, set: [['/block', { addr: '127.0.0.2', name: 'www.tiktok.com' }]] },
   { name: 'mine-14', path: '/me', device: 3 },
@@ -44,12 +46,21 @@ export const looks = [
   { name: 'devices', path: '/devices', set: [['/newcomer', { hint: 'Pixel-7' }]] },
   { name: 'settings', path: '/settings' },
   {
+    name: 'token', path: '/settings', steps: async page => {
+      await page.fill('#program', 'Home Assistant')
+      await page.locator('#addtoken').click()
+      await page.locator('code').waitFor()
+    },
+  },
+  {
     name: 'confirm', path: '/people/1', steps: async (page, { set }) => {
       await set('/clock', { at: '17:30' })
       await page.locator('main .switch button').first().click()
       await page.locator('#again').waitFor()
     },
   },
+  { name: 'learn-child', path: '/learn', device: 2 },
+  { name: 'learn-parent', path: '/learn' },
   { name: 'help', path: '/help', device: 3 },
 ]
 

@@ -94,6 +94,7 @@ func TestInstallStartAskRemove(t *testing.T) {
 	if err != nil || len(deb) != 1 {
 		t.Fatalf("made %v (%v)", deb, err)
 	}
+	checkManual(t, dir)
 	// The dependencies of a real machine are not in this root.
 	dpkg := func(args ...string) string {
 		t.Helper()
@@ -103,7 +104,7 @@ func TestInstallStartAskRemove(t *testing.T) {
 	if out := dpkg("--verify", "treehouse"); out != "" {
 		t.Errorf("dpkg finds changed\n%s", out)
 	}
-	for _, f := range []string{"usr/lib/systemd/system/treehouse.service", "etc/treehouse/treehouse.yaml", "usr/share/doc/treehouse/copyright"} {
+	for _, f := range []string{"usr/lib/systemd/system/treehouse.service", "etc/treehouse/treehouse.yaml", "usr/share/doc/treehouse/copyright", "usr/share/doc/treehouse/sbom.cdx.json", "usr/share/man/man1/treehouse.1.gz", "usr/share/bash-completion/completions/treehouse"} {
 		if !files(t, root)[f] {
 			t.Errorf("%s is not installed", f)
 		}
@@ -201,6 +202,34 @@ func answers(address string) bool {
 		}
 	}
 	return false
+}
+
+// checkManual wants the manual to name every command that there is.
+func checkManual(t *testing.T, dir string) {
+	t.Helper()
+	manual, err := os.ReadFile(dir + "/.build/treehouse.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	help := run(t, dir+"/.build/treehouse", "--help")
+	commands := regexp.MustCompile(`(?m)^  ([a-z-]+) +[A-Z]`).FindAllStringSubmatch(help, -1)
+	if len(commands) < 10 {
+		t.Fatalf("only %v in\n%s", commands, help)
+	}
+	for _, c := range commands {
+		if !strings.Contains(string(manual), "\n.B "+c[1]+"\n") {
+			t.Errorf("the manual has nothing about %s", c[1])
+		}
+	}
+	if _, err := exec.LookPath("man"); err == nil {
+		cmd := exec.Command("man", "--warnings", "-E", "UTF-8", "-l", dir+"/.build/treehouse.1")
+		cmd.Env = append(os.Environ(), "MANROFFSEQ=", "MANWIDTH=100")
+		var complaints bytes.Buffer
+		cmd.Stderr = &complaints
+		if err := cmd.Run(); err != nil || complaints.Len() > 0 {
+			t.Errorf("man: %v\n%s", err, complaints.String())
+		}
+	}
 }
 
 // The unit is one that systemd takes, and as tight as it was.

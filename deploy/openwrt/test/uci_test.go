@@ -111,7 +111,12 @@ func uci(args []string, out io.Writer) error {
 	default:
 		return fmt.Errorf("uci: unknown command %s", verb)
 	}
-	return errors.Join(os.MkdirAll(changes, 0o755), os.WriteFile(changed, []byte(c.String()), 0o600))
+	if changes == "/tmp/.uci" { // the system makes this one, and no other
+		if err := os.MkdirAll(changes, 0o755); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(changed, []byte(c.String()), 0o600)
 }
 
 type uciConfig []*uciSection

@@ -126,7 +126,7 @@ func newScene(claimed bool) (*scene, error) {
 }
 
 // set changes the scene: /reset?claimed=no, /empty, /clock?at=21:05,
-// /block?addr=127.0.0.2&name=tiktok.com, /trouble?of=offline, /ask, /newcomer.
+// /block?addr=127.0.0.2&name=tiktok.com, /trouble?of=offline, /ask, /newcomer, /birthday.
 func set(now *atomic.Pointer[scene], r *http.Request) error {
 	s, q := now.Load(), r.URL.Query()
 	clock := func() time.Time { return time.Unix(s.now.Load(), 0) }
@@ -167,6 +167,11 @@ func set(now *atomic.Pointer[scene], r *http.Request) error {
 		return s.home.Change(func(h *household.Household) error {
 			_, err := h.AddDevice(household.Device{Hint: q.Get("hint"), Name: q.Get("hint"), MACs: []household.MAC{{2, 0, 0, 0, 0, byte(len(h.Devices))}}, Addrs: []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, byte(10 + len(h.Devices))})}})
 			return err
+		})
+	case "/birthday":
+		return s.home.Change(func(h *household.Household) error {
+			h.People[0].Born.Year--
+			return nil
 		})
 	case "/nothing":
 	default:

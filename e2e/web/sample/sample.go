@@ -5,6 +5,7 @@ package sample
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"sync"
@@ -21,7 +22,8 @@ type Home struct {
 	Now    func() time.Time
 	Broken error // what Change gives, for tests of failure
 
-	trie *filter.Trie
+	trie   *filter.Trie
+	topics []filter.Topic
 
 	mu      sync.Mutex
 	house   *household.Household
@@ -38,7 +40,7 @@ func New(now func() time.Time, zone *time.Location) (*Home, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Home{Now: now, trie: trie, told: map[chan<- struct{}]bool{}, blocks: map[netip.Addr]web.Blocked{}}
+	h := &Home{Now: now, trie: trie, topics: catalogue.Topics(), told: map[chan<- struct{}]bool{}, blocks: map[netip.Addr]web.Blocked{}}
 	family := household.Sample(now(), household.DefaultBands(), zone)
 	for i := range family.People {
 		family.People[i].Exceptions = nil // the real hours, so that there is something to see
@@ -146,8 +148,16 @@ func (h *Home) Block(addr netip.Addr, name string, at time.Time) {
 	h.blocks[addr] = web.Blocked{Name: filter.MustName(name), At: at}
 }
 
+// Weeks is one week, the same for everyone.
+func (h *Home) Weeks(filter.PolicyID) ([]household.Week, error) {
+	year, week := h.Now().ISOWeek()
+	return []household.Week{{Week: fmt.Sprintf("%04d-W%02d", year, week), Counts: household.Counts{
+		Blocked: 61, Topics: map[string]uint64{"tiktok": 34, "gambling": 2, "adult": 1, "snapchat": 21, "p2p": 3},
+	}}}, nil
+}
+
 // Topics are the catalogue's.
-func (h *Home) Topics() []filter.Topic { return catalogue.Topics() }
+func (h *Home) Topics() []filter.Topic { return h.topics }
 
 // Health is what Trouble said.
 func (h *Home) Health() []web.Trouble {

@@ -7,9 +7,10 @@
 # file, so one commit changes both, and a power cut cannot come between.
 # `treehouse_changed` lists what we changed, for options that were not set before.
 
-# All changes are made in a folder of our own: what somebody has typed elsewhere
-# and not saved yet is neither committed nor seen.
-dnsmasq_uci() { uci -t /tmp/.uci-treehouse "$@"; }
+# Our changes are kept apart until they are committed, so that taking them back
+# takes back nothing that somebody else has typed and not saved yet.
+DNSMASQ_CHANGES=/tmp/.uci-treehouse
+dnsmasq_uci() { uci -t "$DNSMASQ_CHANGES" "$@"; }
 
 dnsmasq_sections() {
 	dnsmasq_uci -X show dhcp | sed -n 's/^dhcp\.\([^.=]*\)=dnsmasq$/\1/p'
@@ -42,14 +43,12 @@ dnsmasq_put_back() {
 # they are; all other servers would lead past us. /#/ is every domain.
 dnsmasq_domain_servers() {
 	local server
-	set -f # an asterisk in a name is no pattern
 	for server in $(dnsmasq_uci -q get "dhcp.$1.treehouse_was_server"); do
 		case "$server" in
 			/\#/* | //*) ;;
 			/*) echo "$server" ;;
 		esac
 	done
-	set +f
 }
 
 # dnsmasq_to_us PORT closed|open NAME: dnsmasq keeps port 53 and asks us, with
@@ -60,9 +59,12 @@ dnsmasq_to_us() {
 		dnsmasq_put_aside "$section" noresolv server allservers addmac stripmac addsubnet stripsubnet rebind_domain rebind_localhost
 		dnsmasq_uci set "dhcp.$section.noresolv=1"
 		if [ "$when_down" = open ]; then
+			# There from the first moment: without it, dnsmasq would not start.
+			[ -s "$DNSMASQ_SERVERS" ] || echo "server=127.0.0.1#$port" > "$DNSMASQ_SERVERS"
 			dnsmasq_put_aside "$section" serversfile addnmount
 			dnsmasq_uci set "dhcp.$section.serversfile=$DNSMASQ_SERVERS"
-			# Its jail has only what is named here.
+			# Its jail has only what is named; some releases of OpenWrt name the
+			# servers file by themselves, and twice does no harm.
 			for entry in $(dnsmasq_uci -q get "dhcp.$section.treehouse_was_addnmount") "$DNSMASQ_SERVERS"; do
 				dnsmasq_uci add_list "dhcp.$section.addnmount=$entry"
 			done
@@ -98,6 +100,7 @@ DNSMASQ_PROVIDER=/tmp/resolv.conf.d/resolv.conf.auto # as netifd learned it
 # dnsmasq may be in a jail that holds on to the file it was started with.
 dnsmasq_ask() {
 	local section server file
+	set -f
 	{
 		if [ "$1" = us ]; then
 			echo "server=127.0.0.1#$2"
@@ -117,6 +120,7 @@ dnsmasq_ask() {
 			file="$(dnsmasq_uci -q get "dhcp.$section.treehouse_was_serversfile")" && cat "$file" 2>/dev/null
 		done
 	} > "$DNSMASQ_SERVERS"
+	set +f
 	/etc/init.d/dnsmasq reload # reads the file, keeps leases and connections
 }
 
@@ -148,22 +152,21 @@ dnsmasq_aside() {
 # dnsmasq if that is a change. Flash is written only then.
 dnsmasq_use() {
 	local before
+	set -f # an asterisk in a name is no pattern
+	[ -d "$DNSMASQ_CHANGES" ] || mkdir -m 0700 "$DNSMASQ_CHANGES"
 	before="$(dnsmasq_uci -q export dhcp)"
 	dnsmasq_put_back
 	case "$1" in
-		behind)
-			# There from the first moment: without it, dnsmasq would not start.
-			[ -s "$DNSMASQ_SERVERS" ] || echo "server=127.0.0.1#$3" > "$DNSMASQ_SERVERS"
-			dnsmasq_to_us "$3" "$2" "$4"
-			;;
+		behind) dnsmasq_to_us "$3" "$2" "$4" ;;
 		front) dnsmasq_aside 54 ;;
 	esac
 	if [ "$before" = "$(dnsmasq_uci -q export dhcp)" ]; then
 		dnsmasq_uci revert dhcp
-		return
+	else
+		dnsmasq_uci commit dhcp
+		/etc/init.d/dnsmasq restart
 	fi
-	dnsmasq_uci commit dhcp
-	/etc/init.d/dnsmasq restart
+	set +f
 }
 
 # dnsmasq_give_back: as it was before us.

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/treehouse-dns/treehouse/filter"
+	"github.com/treehouse-dns/treehouse/household"
+	"github.com/treehouse-dns/treehouse/store"
+	"github.com/treehouse-dns/treehouse/web"
+)
+
+// oldLists is how long lists may go without news before a parent is told.
+const oldLists = 14 * 24 * time.Hour
+
+// listenPages opens the pages' sockets and makes the server that answers there.
+func (d *daemon) listenPages() error {
+	if len(d.config.Pages.Listen) == 0 {
+		return nil
+	}
+	var err error
+	d.pages, err = web.New(web.Options{
+		Home: pagesHome{d.family, d}, Vault: vault{d.familyFile}, Hosts: append(d.config.Pages.Hosts, d.config.DNS.OwnNames...),
+		Country: d.config.Pages.Country, Language: d.config.Pages.Language, Now: d.clock.Now, Log: d.log,
+	})
+	if err != nil {
+		return err
+	}
+	for _, addr := range d.config.Pages.Listen {
+		l, err := net.Listen("tcp", addr.String())
+		if err != nil {
+			return fmt.Errorf("the pages cannot be served on %s: %s; end what is there or set pages.listen", addr, cause(err))
+		}
+		d.pageSockets = append(d.pageSockets, l)
+		d.log.Info("pages", "url", "http://"+l.Addr().String())
+	}
+	if code := d.pages.ClaimCode(); code != "" {
+		d.log.Info("nobody has set this house up yet", "claim_code", code)
+	}
+	return nil
+}
+
+func (d *daemon) servePages(ctx context.Context) error {
+	if d.pages == nil {
+		return nil
+	}
+	return d.pages.Run(ctx, d.pageSockets...)
+}
+
+// pagesHome is the family with what the pages need besides.
+type pagesHome struct {
+	*household.Family
+	d *daemon
+}
+
+// Decide judges a name as the resolver would.
+func (h pagesHome) Decide(person filter.PolicyID, name filter.Name, at time.Time) (filter.Verdict, filter.Topic) {
+	snap := h.d.live.Load()
+	v := snap.DecideAt(filter.Client{Policy: person}, name, at)
+	if !v.HasTopic {
+		return v, filter.Topic{}
+	}
+	return v, snap.Trie().Topic(v.Topic)
+}
+
+// LastBlock is the last name that was blocked for the device at an address.
+func (h pagesHome) LastBlock(netip.Addr) (web.Blocked, bool) { return web.Blocked{}, false }
+
+// Topics are the topics of the lists in force.
+func (h pagesHome) Topics() []filter.Topic {
+	trie := h.d.live.Load().Trie()
+	topics := make([]filter.Topic, trie.Topics())
+	for i := range topics {
+		topics[i] = trie.Topic(filter.TopicID(i))
+	}
+	return topics
+}
+
+// Health is what a parent should know.
+func (h pagesHome) Health() []web.Trouble {
+	var troubles []web.Trouble
+	if h.d.familyFile.Recovered() != nil {
+		troubles = append(troubles, web.TroubleRestored)
+	}
+	if !h.d.clock.isSet() {
+		troubles = append(troubles, web.TroubleClock)
+	}
+	if len(h.d.config.Upstream.Servers) == 0 {
+		troubles = append(troubles, web.TroubleOffline)
+	}
+	switch last, err := h.d.library.LastBuild(); {
+	case err != nil:
+	case last.Number == 0:
+		troubles = append(troubles, web.TroubleStarter)
+	case h.d.clock.Now().Sub(last.At) > oldLists:
+		troubles = append(troubles, web.TroubleOldLists)
+	}
+	return troubles
+}
+
+// The pages' own place in household.db.
+const (
+	pagesBucket = "pages"
+	vaultKey    = "vault"
+)
+
+// vault keeps the pages' accounts in household.db, so that they are backed up
+// and erased with the family.
+type vault struct{ file *store.File }
+
+// Load gives what was saved last.
+func (v vault) Load() (value []byte, err error) {
+	err = v.file.View(func(tx *store.Tx) error {
+		kept, err := tx.Bucket(pagesBucket).Get([]byte(vaultKey))
+		value = append(value, kept...)
+		return err
+	})
+	if len(value) == 0 {
+		return nil, err
+	}
+	return value, err
+}
+
+// Save replaces it.
+func (v vault) Save(value []byte) error {
+	return v.file.Update(func(tx *store.Tx) error { return tx.Bucket(pagesBucket).Put([]byte(vaultKey), value) })
+}
