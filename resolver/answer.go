@@ -68,6 +68,7 @@ func (s *Server) lookUp(q *query, name filter.Name) response {
 		why = s.failures.recent(k.hash, q.now)
 	}
 	if why == 0 && q.rounds >= roundsMax { // the rules change faster than the upstream answers
+		s.metrics.LimitRounds.Add(1)
 		why = edeNetwork
 	}
 	if why == 0 {

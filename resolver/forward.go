@@ -74,6 +74,9 @@ func (s *Server) forward(k *key) (entry, error) {
 			t.asked = append(t.asked, u)
 		}
 	}
+	if t.budget <= 0 {
+		s.metrics.LimitPackets.Add(1)
+	}
 	return nil, err
 }
 
@@ -236,7 +239,12 @@ func (t *trial) ask(u *upstream, a admission) (e entry, err error) {
 	if e, err = h.harvest(nil, t.key, msg, s.clock(s.config.Now())); err == nil && e == nil {
 		err = errRecords
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, errChain):
+		s.metrics.LimitChain.Add(1)
+	case errors.Is(err, errRecords):
+		s.metrics.LimitRecords.Add(1)
+	case err != nil:
 		s.metrics.UpstreamMalformed.Add(1)
 	}
 	return e, err

@@ -35,6 +35,14 @@ type Metrics struct {
 	LimitIgnored     atomic.Uint64 // sockets given up because of wrong answers
 	LimitConnections atomic.Uint64 // TCP connections closed to make room
 	LimitPipeline    atomic.Uint64 // times a TCP connection was not read because too many of its queries wait
+	LimitIdle        atomic.Uint64 // TCP connections closed because nothing came
+	LimitQuerySize   atomic.Uint64 // TCP connections closed because a query was too long
+	LimitReplySize   atomic.Uint64 // replies truncated, to be fetched over TCP
+	LimitPackets     atomic.Uint64 // questions given up because they had cost enough packets
+	LimitLong        atomic.Uint64 // questions that waited for their turn to be asked over TCP
+	LimitChain       atomic.Uint64 // answers refused because the chain of aliases was too long
+	LimitRecords     atomic.Uint64 // answers refused because of what they held beside the answer
+	LimitRounds      atomic.Uint64 // queries given up because their answer led on and on
 }
 
 // Metrics is the server's counters, to be read while it runs.
@@ -86,7 +94,9 @@ func (s *Server) WriteMetrics(w io.Writer) error {
 	}{
 		{"networks", m.LimitNetworks.Load()}, {"rate", m.LimitRate.Load()}, {"pending", m.LimitPending.Load()},
 		{"flights", m.LimitFlights.Load()}, {"reply_age", m.LimitReplyAge.Load()}, {"ignored", m.LimitIgnored.Load()},
-		{"connections", m.LimitConnections.Load()}, {"pipeline", m.LimitPipeline.Load()},
+		{"connections", m.LimitConnections.Load()}, {"pipeline", m.LimitPipeline.Load()}, {"idle", m.LimitIdle.Load()},
+		{"query_size", m.LimitQuerySize.Load()}, {"reply_size", m.LimitReplySize.Load()}, {"packets", m.LimitPackets.Load()},
+		{"long", m.LimitLong.Load()}, {"chain", m.LimitChain.Load()}, {"records", m.LimitRecords.Load()}, {"rounds", m.LimitRounds.Load()},
 	} {
 		if _, err := fmt.Fprintf(w, "%s{limit=%q} %d\n", limits, c.limit, c.value); err != nil {
 			return err

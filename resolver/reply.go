@@ -50,6 +50,7 @@ func (s *Server) reply(q *query, v *filter.Verdict, r *response) []byte {
 	answers, authority := r.answers, r.authority
 	room := q.limit() - q.end - optSize(q, r)
 	if len(r.body) > room { // RFC 2181 §9: the client asks again over TCP
+		s.metrics.LimitReplySize.Add(1)
 		flags |= flagTC
 		answers, authority = 0, 0
 	} else {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"time"
 )
@@ -72,10 +73,12 @@ func (s *Server) converse(c *tcpConn) {
 		c.conn.SetReadDeadline(time.Now().Add(tcpIdle))
 		var head [2]byte
 		if _, err := io.ReadFull(c.conn, head[:]); err != nil {
+			s.countIdle(err)
 			return
 		}
 		n := int(binary.BigEndian.Uint16(head[:]))
 		if n > tcpQueryMax {
+			s.metrics.LimitQuerySize.Add(1)
 			return
 		}
 		if cap(q.packet) < n {
@@ -83,6 +86,7 @@ func (s *Server) converse(c *tcpConn) {
 		}
 		q.packet = q.packet[:n]
 		if _, err := io.ReadFull(c.conn, q.packet); err != nil {
+			s.countIdle(err)
 			return
 		}
 		s.listeners.conns.busy(c)
@@ -103,6 +107,13 @@ func (s *Server) converse(c *tcpConn) {
 			c.waits <- struct{}{}
 		}
 		s.wait(s.keep(q), c)
+	}
+}
+
+// countIdle counts a connection that ends because nothing came in time.
+func (s *Server) countIdle(err error) {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		s.metrics.LimitIdle.Add(1)
 	}
 }
 

@@ -221,14 +221,19 @@ func (u *upstream) overUDP(k *key, buf *buffers, deadline time.Time, mixed bool)
 
 // overTCP asks over a connection of its own (RFC 7766 §5).
 func (u *upstream) overTCP(k *key, buf *buffers, deadline time.Time) ([]byte, error) {
-	late := time.NewTimer(time.Until(deadline))
-	defer late.Stop()
 	select {
 	case u.server.long <- struct{}{}:
-		defer func() { <-u.server.long }()
-	case <-late.C:
-		return nil, errSilent
+	default:
+		u.server.metrics.LimitLong.Add(1)
+		late := time.NewTimer(time.Until(deadline))
+		defer late.Stop()
+		select {
+		case u.server.long <- struct{}{}:
+		case <-late.C:
+			return nil, errSilent
+		}
 	}
+	defer func() { <-u.server.long }()
 	conn, err := u.server.dial("tcp", u.Addr, deadline)
 	if err != nil {
 		return nil, err
