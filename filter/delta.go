@@ -32,7 +32,7 @@ const (
 	deltaMagic     = "treehtd\x01" // the last byte is the version
 	deltaFixed     = 28            // bytes before the deflated head
 	maxDeltaPart   = 1 << 20       // bytes of a segment's changes: a whole segment fits, so more is a lie
-	maxSegmentSize = segmentGroups * groupNodes
+	maxSegmentSize = segmentGroups * groupNodes // nodes
 )
 
 // Errors of MakeDelta and ApplyDelta.
@@ -109,6 +109,7 @@ func ApplyDelta(w io.Writer, a *Trie, delta io.Reader) error {
 	layout := newSegmentWriter(h.values, room)
 	same := sameValues(&a.head, h)
 	var part []byte
+	var d changes
 	before, after := make([]node, 0, room), make([]node, 0, room)
 	for i := range a.segments {
 		if part, err = readPart(in, part); err != nil {
@@ -117,7 +118,7 @@ func ApplyDelta(w io.Writer, a *Trie, delta io.Reader) error {
 		before = a.segmentNodes(before[:0], i)
 		renumber(before, same)
 		groups := groupsOf(i, h.buckets)
-		d, salt, ok := decodeDifference(part, &h.code, groups, len(before), a.segments[i].salt)
+		salt, ok := d.decode(part, &h.code, groups, len(before), a.segments[i].salt)
 		if !ok {
 			return ErrDelta
 		}

@@ -98,22 +98,24 @@ func (d *changes) encode(codes *segmentWriter, groups, before int, oldSalt, salt
 	return w.b
 }
 
-// decodeDifference reads what encode wrote. Nothing in b can make it hold more
-// than a segment's worth of changes, or name nodes that are not there.
-func decodeDifference(b []byte, code *prefixCode, groups, before int, salt uint32) (d changes, newSalt uint32, ok bool) {
+// decode reads what encode wrote, in place of what d held before. Nothing in b
+// can make it hold more than a segment's worth of changes, or name nodes that
+// are not there.
+func (d *changes) decode(b []byte, code *prefixCode, groups, before int, salt uint32) (newSalt uint32, ok bool) {
+	d.going, d.changing, d.values, d.coming = d.going[:0], d.changing[:0], d.values[:0], d.coming[:0]
 	r := bitReader{b: b}
 	if r.read(1) == 1 {
 		salt = r.read(32)
 	}
 	going, changing, coming := r.gamma(), r.gamma(), r.gamma()
 	if going > before || changing > before || coming > maxSegmentSize {
-		return d, 0, false
+		return 0, false
 	}
 	next, k := 0, riceParameter(before, going)
 	for range going {
 		next += r.rice(k)
 		if next >= before {
-			return d, 0, false
+			return 0, false
 		}
 		d.going = append(d.going, next)
 		next++
@@ -122,7 +124,7 @@ func decodeDifference(b []byte, code *prefixCode, groups, before int, salt uint3
 	for range changing {
 		next += r.rice(k)
 		if next >= before || len(code.symbols) == 0 {
-			return d, 0, false
+			return 0, false
 		}
 		d.changing, d.values = append(d.changing, next), append(d.values, r.value(code))
 		next++
@@ -131,20 +133,20 @@ func decodeDifference(b []byte, code *prefixCode, groups, before int, salt uint3
 	for range coming {
 		bucket += r.rice(k)
 		if bucket >= groups*groupBuckets || r.ended() {
-			return d, 0, false
+			return 0, false
 		}
 		valued := r.read(1) == 1
 		fingerprint, value := r.read(8)<<24, uint16(inner)
 		if valued {
 			if len(code.symbols) == 0 {
-				return d, 0, false
+				return 0, false
 			}
 			fingerprint |= r.read(24)
 			value = r.value(code)
 		}
 		d.coming = append(d.coming, newNode(uint32(bucket), fingerprint, value))
 	}
-	return d, salt, !r.ended()
+	return salt, !r.ended()
 }
 
 // riceParameter is the number of low bits that a gap is written with as they
@@ -190,10 +192,15 @@ func (r *bitReader) read(n int) (v uint32) {
 	return v
 }
 
+// rice reads a gap. One that no segment is wide enough for, which 32 bits may
+// not even hold, comes out as the width of a segment.
 func (r *bitReader) rice(k int) int {
 	high := 0
 	for !r.ended() && r.read(1) == 1 {
 		high++
+	}
+	if high > maxSegmentSize>>k {
+		return maxSegmentSize
 	}
 	return high<<k | int(r.read(k))
 }
