@@ -1313,7 +1313,7 @@ func (p *page) requestsPage(open, answered []requestView) templ.Component {
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					templ_7745c5c3_Err = p.request(q).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = p.request(q, true).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/treehouse-dns/treehouse/filter"
 	"github.com/treehouse-dns/treehouse/household"
 )
 
@@ -49,9 +50,16 @@ func (s *Server) week(p *page, person household.Person, sees household.Sees) *we
 		if sees != household.SeesWeekly {
 			continue
 		}
+		// A service is nearly a site, so it is told by its group.
+		groups := map[string]string{}
+		for _, t := range s.home.Topics() {
+			if t.Kind == filter.KindService {
+				groups[t.ID] = household.GroupPrefix + t.Group
+			}
+		}
 		titles := map[string]uint64{}
 		for topic, n := range w.Topics {
-			titles[p.subject(topic)] += n
+			titles[p.subject(cmp.Or(groups[topic], topic))] += n
 		}
 		for title, n := range titles {
 			v.rows = append(v.rows, weekRow{title: title, count: n})
