@@ -323,13 +323,13 @@ func TestWhatAParentSees(t *testing.T) {
 	s := newStage(t, nil)
 	parent := s.parent()
 	page := text(parent.get("/people/1").Body.String())
-	says(t, page, "Social media 34", "In all: 61")
+	says(t, page, "Social media 55", "In all: 61")
 	if strings.Contains(page, "TikTok") {
 		t.Error("a service is nearly a site, and it is named")
 	}
 	page = text(parent.get("/people/2").Body.String())
 	says(t, page, "In all: 61")
-	if strings.Contains(page, "Social media 34") {
+	if strings.Contains(page, "Social media 55") {
 		t.Error("a teenager's kinds are shown")
 	}
 	if page := text(parent.get("/people/3").Body.String()); strings.Contains(page, "61") {

@@ -50,16 +50,17 @@ func (s *Server) week(p *page, person household.Person, sees household.Sees) *we
 		if sees != household.SeesWeekly {
 			continue
 		}
-		// A service is nearly a site, so it is told by its group.
-		groups := map[string]string{}
-		for _, t := range s.home.Topics() {
-			if t.Kind == filter.KindService {
-				groups[t.ID] = household.GroupPrefix + t.Group
-			}
-		}
 		titles := map[string]uint64{}
-		for topic, n := range w.Topics {
-			titles[p.subject(cmp.Or(groups[topic], topic))] += n
+		for _, t := range s.home.Topics() {
+			n := w.Topics[t.ID]
+			if n == 0 {
+				continue
+			}
+			title := p.subject(t.ID)
+			if t.Kind == filter.KindService {
+				title = p.Group(t.Group) // a service is nearly a site
+			}
+			titles[title] += n
 		}
 		for title, n := range titles {
 			v.rows = append(v.rows, weekRow{title: title, count: n})
