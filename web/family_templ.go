@@ -352,7 +352,7 @@ func (p *page) familyPage(f familyView) templ.Component {
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					templ_7745c5c3_Err = p.childCard(c).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = p.childCard(&c).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -399,7 +399,7 @@ func (p *page) familyPage(f familyView) templ.Component {
 	})
 }
 
-func (p *page) childCard(c childView) templ.Component {
+func (p *page) childCard(c *childView) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -463,7 +463,7 @@ func (p *page) childCard(c childView) templ.Component {
 }
 
 // pauseAndMore are the buttons of a child's card.
-func (p *page) pauseAndMore(c childView) templ.Component {
+func (p *page) pauseAndMore(c *childView) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {

@@ -488,6 +488,9 @@ func unpacked(t testing.TB, w *httptest.ResponseRecorder) string {
 // TestPagesAllocateLittle: 64 KiB a page, measured with what the test's own
 // request and recorder take.
 func TestPagesAllocateLittle(t *testing.T) {
+	if raced {
+		t.Skip("the race detector allocates too")
+	}
 	s := newStage(t, nil)
 	parent, child := s.parent(), s.browser(anas)
 	for _, c := range []struct {
