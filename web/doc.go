@@ -22,3 +22,5 @@
 //	Vault     where accounts and sessions are kept, one small value
 //	words     the nine languages, as text files that a translator can read
 package web
+
+//go:generate go run github.com/a-h/templ/cmd/templ@v0.3.977 generate

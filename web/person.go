@@ -13,8 +13,8 @@ import (
 // personView is what a child's page shows a parent.
 type personView struct {
 	childView
-	subjects []subjectView
-	harm     []subjectView // what is closed at every age
+	subjects []*subjectView
+	harm     []*subjectView // what is closed at every age
 	nights   []nightView
 	devices  []household.Device
 	sees     household.Sees
@@ -44,7 +44,7 @@ func (s *Server) showPerson(w http.ResponseWriter, r *http.Request, v *visitor) 
 	p := s.page(r, v, "family.title")
 	p.title, p.notice = person.Name, s.didNotice(p, r)
 	band, _ := h.Bands().Band(person.Band)
-	view := personView{
+	view := &personView{
 		childView: s.childView(p, *person), week: s.week(p, *person, band.Sees),
 		devices: h.DevicesOf(person.ID), sees: band.Sees, nights: nightsOf(*person, band),
 	}
@@ -64,9 +64,10 @@ func (s *Server) showPerson(w http.ResponseWriter, r *http.Request, v *visitor) 
 
 // subjects are the groups of services, then the categories of the band, each
 // with what holds and why.
-func (s *Server) subjects(p *page, person household.Person, band household.Band) []subjectView {
+func (s *Server) subjects(p *page, person household.Person, band household.Band) []*subjectView {
 	why, timed := map[string]string{}, map[string]string{}
-	for _, r := range p.house.Bands().Reasons(band) {
+	reasons := p.house.Bands().Reasons(band)
+	for _, r := range reasons {
 		why[r.Subject()] = p.T(r.Why)
 	}
 	for _, t := range band.Timed {
@@ -81,20 +82,25 @@ func (s *Server) subjects(p *page, person household.Person, band household.Band)
 			order = append(order, subject)
 		}
 	}
+	group := "" // the topics come group by group
 	for _, t := range s.home.Topics() {
-		if t.Kind == filter.KindService {
-			add(household.GroupPrefix + t.Group)
+		if t.Kind == filter.KindService && t.Group != group {
+			group = t.Group
+			add(household.GroupPrefix + group)
 		}
 	}
-	for _, r := range p.house.Bands().Reasons(band) {
+	for _, r := range reasons {
 		add(r.Subject())
 	}
 	for _, subject := range sortedSwitches(person.Switch) {
 		add(subject)
 	}
-	var list []subjectView
-	for _, subject := range order {
-		v := subjectView{subject: subject, title: p.subject(subject), why: why[subject]}
+	views := make([]subjectView, len(order))
+	list := make([]*subjectView, len(order))
+	for i, subject := range order {
+		v := &views[i]
+		list[i] = v
+		*v = subjectView{subject: subject, title: p.subject(subject), why: why[subject]}
 		on, own := person.Switch[subject]
 		_, off := why[subject]
 		hours := timed[subject]
@@ -109,7 +115,6 @@ func (s *Server) subjects(p *page, person household.Person, band household.Band)
 		if own {
 			v.why = p.T("person.chosen")
 		}
-		list = append(list, v)
 	}
 	return list
 }

@@ -15,7 +15,7 @@ import (
 
 // personPage is one child for a parent: how things stand, and every rule with
 // its reason and a way to change it.
-func (p *page) personPage(v personView) templ.Component {
+func (p *page) personPage(v *personView) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -104,7 +104,7 @@ func (p *page) personPage(v personView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = p.pauseAndMore(v.childView).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = p.pauseAndMore(&v.childView).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -126,7 +126,7 @@ func (p *page) personPage(v personView) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			for _, r := range v.subjects {
-				templ_7745c5c3_Err = p.subjectLine(v.person, r).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = p.subjectLine(&v.person, r).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -154,7 +154,7 @@ func (p *page) personPage(v personView) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				for _, r := range v.harm {
-					templ_7745c5c3_Err = p.subjectLine(v.person, r).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = p.subjectLine(&v.person, r).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -868,7 +868,7 @@ func (p *page) personPage(v personView) templ.Component {
 }
 
 // subjectLine is one rule: what holds, why, and the other way.
-func (p *page) subjectLine(person household.Person, r subjectView) templ.Component {
+func (p *page) subjectLine(person *household.Person, r *subjectView) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -938,9 +938,9 @@ func (p *page) subjectLine(person household.Person, r subjectView) templ.Compone
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var54 templ.SafeURL
-			templ_7745c5c3_Var54, templ_7745c5c3_Err = templ.JoinURLErrs(actionOf(person, "switch"))
+			templ_7745c5c3_Var54, templ_7745c5c3_Err = templ.JoinURLErrs(actionOf(*person, "switch"))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `person.templ`, Line: 145, Col: 58}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `person.templ`, Line: 145, Col: 59}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var54))
 			if templ_7745c5c3_Err != nil {
@@ -1313,7 +1313,7 @@ func (p *page) requestsPage(open, answered []requestView) templ.Component {
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					templ_7745c5c3_Err = p.request(q).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = p.request(q, true).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/treehouse-dns/treehouse/filter"
 	"github.com/treehouse-dns/treehouse/household"
 )
 
@@ -50,8 +51,16 @@ func (s *Server) week(p *page, person household.Person, sees household.Sees) *we
 			continue
 		}
 		titles := map[string]uint64{}
-		for topic, n := range w.Topics {
-			titles[p.subject(topic)] += n
+		for _, t := range s.home.Topics() {
+			n := w.Topics[t.ID]
+			if n == 0 {
+				continue
+			}
+			title := p.subject(t.ID)
+			if t.Kind == filter.KindService {
+				title = p.Group(t.Group) // a service is nearly a site
+			}
+			titles[title] += n
 		}
 		for title, n := range titles {
 			v.rows = append(v.rows, weekRow{title: title, count: n})

@@ -1,0 +1,5 @@
+//go:build race
+
+package web_test
+
+const raced = true // the detector allocates too
