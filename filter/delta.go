@@ -29,9 +29,9 @@ import (
 // A coming name costs 32 bits and the logarithm of how far apart they lie,
 // which is what the hashes say of it: there is nothing left to save.
 const (
-	deltaMagic     = "treehtd\x01" // the last byte is the version
-	deltaFixed     = 28            // bytes before the deflated head
-	maxDeltaPart   = 1 << 20       // bytes of a segment's changes: a whole segment fits, so more is a lie
+	deltaMagic     = "treehtd\x01"              // the last byte is the version
+	deltaFixed     = 28                         // bytes before the deflated head
+	maxDeltaPart   = 1 << 20                    // bytes of a segment's changes: a whole segment fits, so more is a lie
 	maxSegmentSize = segmentGroups * groupNodes // nodes
 )
 
