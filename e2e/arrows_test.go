@@ -22,6 +22,7 @@ var arrows = map[string][]string{
 	"blocklists/catalogue": {"filter"},
 	"blocklists":           {"filter", "store", "blocklists/catalogue"},
 	"household":            {"filter", "store"},
+	"notify":               {"household"},
 	"resolver":             {"filter"},
 	"web":                  {"household", "blocklists", "filter"},
 	"fleet":                {"household", "blocklists"},

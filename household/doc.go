@@ -10,6 +10,7 @@
 //	Network    what is seen on the wire: neighbours and leases
 //	Record     names for a few minutes, or for a parent who looks for a fault
 //	Tally      how often something was blocked, as far as a parent may see
+//	Notice     that a child asks, for a parent who is elsewhere
 //	Foreign    what another program knew about the family
 //
 // A Household is replaced, not altered: readers take the one in force and keep

@@ -20,6 +20,9 @@ type Options struct {
 	Bands *Bands           // nil: DefaultBands
 	Zone  *time.Location   // where the family's clocks are read; nil: UTC
 	Now   func() time.Time // the clock; required
+	// Notifier is told of new requests, as far as the family chose (SetTell);
+	// nil: nobody outside of the pages is.
+	Notifier Notifier
 }
 
 // Family is the Household in force and the file it is kept in. Any goroutine may
@@ -103,7 +106,9 @@ func (f *Family) Change(change func(h *Household) error) error {
 	if err != nil {
 		return err
 	}
+	before := f.Household()
 	f.put(next)
+	f.announce(before, next)
 	return nil
 }
 
@@ -113,7 +118,12 @@ func (f *Family) Change(change func(h *Household) error) error {
 func (f *Family) Reload() error {
 	f.writing.Lock()
 	defer f.writing.Unlock()
-	return f.reload()
+	before := f.now.Load()
+	err := f.reload()
+	if before != nil {
+		f.announce(before.household, f.Household())
+	}
+	return err
 }
 
 func (f *Family) reload() error {

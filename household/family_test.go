@@ -180,8 +180,11 @@ func TestSampleSurvivesItsFile(t *testing.T) {
 }
 
 // fill makes a household as large as it may be.
-func fill(h *Household) error {
-	for i := range MaxPeople {
+func fill(h *Household) error { return crowd(h, MaxPeople, MaxDevices) }
+
+// crowd adds people and their devices.
+func crowd(h *Household, people, devices int) error {
+	for i := range people {
 		p, err := h.AddPerson(Person{Name: fmt.Sprintf("Person %d", i+1), Band: h.bands.Bands[i%len(h.bands.Bands)].ID})
 		if err != nil {
 			return err
@@ -192,9 +195,9 @@ func fill(h *Household) error {
 			}
 		}
 	}
-	for i := range MaxDevices {
+	for i := range devices {
 		if _, err := h.AddDevice(Device{
-			Name: fmt.Sprintf("device %d", i+1), Person: filter.PolicyID(i%MaxPeople + 1), MACs: []MAC{{2, 0, 0, 0, byte(i >> 8), byte(i)}},
+			Name: fmt.Sprintf("device %d", i+1), Person: filter.PolicyID(i%people + 1), MACs: []MAC{{2, 0, 0, 0, byte(i >> 8), byte(i)}},
 			Addrs: []netip.Addr{netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})},
 		}); err != nil {
 			return err
@@ -228,24 +231,31 @@ func TestPoliciesCost(t *testing.T) {
 }
 
 // BenchmarkChange is what a tap costs, from the file to the rules in force, in a
-// full household.
+// home and in a full household.
 func BenchmarkChange(b *testing.B) {
-	file, err := store.Open(filepath.Join(b.TempDir(), "household.db"), store.Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	f, err := Open(file, Options{Now: func() time.Time { return monday }})
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := f.Change(func(h *Household) error { return fill(h) }); err != nil {
-		b.Fatal(err)
-	}
 	trie := compiled(b)
-	for b.Loop() {
-		if err := f.Change(func(h *Household) error { return h.Pause(1, monday, time.Time{}) }); err != nil {
-			b.Fatal(err)
-		}
-		filter.NewSnapshot(trie, nil, f.Household().Policies())
+	for _, size := range []struct {
+		name            string
+		people, devices int
+	}{{"home", 5, 40}, {"full", MaxPeople, MaxDevices}} {
+		b.Run(size.name, func(b *testing.B) {
+			file, err := store.Open(filepath.Join(b.TempDir(), "household.db"), store.Options{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			f, err := Open(file, Options{Now: func() time.Time { return monday }})
+			if err != nil {
+				b.Fatal(err)
+			}
+			if err := f.Change(func(h *Household) error { return crowd(h, size.people, size.devices) }); err != nil {
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				if err := f.Change(func(h *Household) error { return h.Pause(1, monday, time.Time{}) }); err != nil {
+					b.Fatal(err)
+				}
+				filter.NewSnapshot(trie, nil, f.Household().Policies())
+			}
+		})
 	}
 }

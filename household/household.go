@@ -42,6 +42,8 @@ type Settings struct {
 	Paused Pause `json:"paused,omitzero"`
 	// Overlays are the country's rules that the family has taken, by ID.
 	Overlays []string `json:"overlays,omitempty"`
+	// Tell is how much of a child's request may leave the home.
+	Tell Tell `json:"tell,omitempty"`
 	// Holidays are the days without school.
 	Holidays []Holiday `json:"holidays,omitempty"`
 	// LastPerson and LastDevice are the highest IDs ever given: an ID is never
