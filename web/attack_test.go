@@ -285,6 +285,30 @@ func TestFoundPhone(t *testing.T) {
 	}
 }
 
+// TestForgottenPassphrase: the command line sets another, and the running
+// server takes it and signs everybody out.
+func TestForgottenPassphrase(t *testing.T) {
+	s := newStage(t, nil)
+	parent := s.parent()
+	if err := web.Claim(s.vault, "", "password"); err == nil {
+		t.Error("a common passphrase was taken")
+	}
+	if err := web.Claim(s.vault, "", "quite another house"); err != nil {
+		t.Fatal(err)
+	}
+	b := s.browser("192.168.1.77")
+	b.get("/login")
+	if w := b.post("/login", "passphrase", passphrase); w.Code != http.StatusForbidden {
+		t.Errorf("the old passphrase: %d", w.Code)
+	}
+	if w := b.post("/login", "passphrase", "quite another house"); w.Code != http.StatusSeeOther {
+		t.Errorf("the new passphrase: %d", w.Code)
+	}
+	if parent.get("/settings").Code != http.StatusSeeOther {
+		t.Error("who was signed in still is")
+	}
+}
+
 func TestRoles(t *testing.T) {
 	s := newStage(t, nil)
 	parent := s.parent()
