@@ -91,20 +91,41 @@ func (a *accounts) save() error {
 	return nil
 }
 
+// reload takes what the vault has now: the command line may have set another
+// passphrase. What is only in memory stays. The caller holds mu.
+func (a *accounts) reload() error {
+	raw, err := a.vault.Load()
+	if err != nil || raw == nil {
+		return err
+	}
+	var v vaulted
+	if err := json.Unmarshal(raw, &v); err != nil {
+		return err
+	}
+	for i := range v.Sessions {
+		for _, old := range a.v.Sessions {
+			if old.ID == v.Sessions[i].ID {
+				v.Sessions[i].fresh = old.fresh
+			}
+		}
+	}
+	a.v = v
+	return nil
+}
+
 // change alters the value and saves it; with an error it is as before.
 func (a *accounts) change(f func(*vaulted) error) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	raw, err := json.Marshal(a.v)
-	if err != nil {
-		return err
+	if err := a.reload(); err != nil {
+		return fmt.Errorf("reading the accounts: %w", err)
 	}
-	if err = f(&a.v); err == nil {
+	err := f(&a.v)
+	if err == nil {
 		err = a.save()
 	}
 	if err != nil {
-		a.v = vaulted{}
-		return errors.Join(err, json.Unmarshal(raw, &a.v))
+		return errors.Join(err, a.reload())
 	}
 	return nil
 }
@@ -157,9 +178,11 @@ func (a *accounts) names() []string {
 	return names
 }
 
+// find finds an account to sign in to, as the vault has it now.
 func (a *accounts) find(name string) (account, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	_ = a.reload() // else the one in memory is good enough
 	if name == "" && len(a.v.Accounts) == 1 {
 		return a.v.Accounts[0], true
 	}
@@ -201,24 +224,30 @@ func (a *accounts) add(name string, role Role, hash string) error {
 	})
 }
 
-// Claim gives a new house its first account without the claim code, for whoever
-// already owns the router: the command line, or a package that asks for a
-// passphrase. In a house that has accounts it gives the named one a new
-// passphrase and signs it out everywhere. The server must be started after it.
+// Claim sets a parent's passphrase without the claim code, for whoever owns the
+// router anyway: the command line, or a package that asks for one. name is the
+// account's; empty is the first parent's. It signs that account out everywhere,
+// in a running Server too. Any error is a sentence.
 func Claim(vault Vault, name, passphrase string) error {
-	if err := checkPassphrase(passphrase); err != nil {
-		return fmt.Errorf("%q: at least %d characters, and none of the %d most common", err, minPassphrase, 3000)
+	if checkPassphrase(passphrase) != nil {
+		return fmt.Errorf("a passphrase has %d to %d characters and is none of the 3,000 most common ones", minPassphrase, maxPassphrase)
 	}
 	a, err := openAccounts(vault, time.Now)
 	if err != nil {
 		return err
 	}
+	if name == "" {
+		name = "Parent"
+		for _, c := range a.v.Accounts {
+			if c.Role == RoleParent {
+				name = c.Name
+				break
+			}
+		}
+	}
 	hash, err := newHasher(time.Now).hash(passphrase)
 	if err != nil {
 		return err
 	}
-	if err := a.add(name, RoleParent, hash); err != nil {
-		return err
-	}
-	return a.change(func(v *vaulted) error { v.Ready = true; return nil })
+	return a.add(name, RoleParent, hash)
 }

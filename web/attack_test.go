@@ -121,7 +121,7 @@ func TestChildrenCannotAct(t *testing.T) {
 	child := s.browser(anas)
 	before, _ := json.Marshal(s.home.Household())
 	for _, path := range []string{"/pause", "/resume", "/people/1/pause", "/people/1/resume", "/people/1/more", "/people/1/less", "/people/1/switch", "/people/1/night",
-		"/people/1/name", "/people/1/band", "/people/1/remove", "/requests/1", "/devices/1/assign", "/devices/1/save", "/settings/session", "/settings/passphrase",
+		"/people/1/name", "/people/1/band", "/people/1/remove", "/requests/1", "/devices/1/assign", "/devices/1/save", "/devices/1/merge", "/people/1/notyet", "/settings/token", "/settings/untoken", "/settings/session", "/settings/passphrase",
 		"/settings/account", "/settings/forget", "/settings/default", "/setup/child", "/setup/done"} {
 		child.get("/me")
 		w := child.post(path, "subject", "group:social", "to", "on", "minutes", "60", "band", "adult", "person", "0", "name", "x", "age", "9", "new", "another passphrase", "site", "x.example")
@@ -282,6 +282,30 @@ func TestFoundPhone(t *testing.T) {
 	}
 	if page := b.page; strings.Contains(page, passphrase) {
 		t.Error("the passphrase came back in a page")
+	}
+}
+
+// TestForgottenPassphrase: the command line sets another, and the running
+// server takes it and signs everybody out.
+func TestForgottenPassphrase(t *testing.T) {
+	s := newStage(t, nil)
+	parent := s.parent()
+	if err := web.Claim(s.vault, "", "password"); err == nil {
+		t.Error("a common passphrase was taken")
+	}
+	if err := web.Claim(s.vault, "", "quite another house"); err != nil {
+		t.Fatal(err)
+	}
+	b := s.browser("192.168.1.77")
+	b.get("/login")
+	if w := b.post("/login", "passphrase", passphrase); w.Code != http.StatusForbidden {
+		t.Errorf("the old passphrase: %d", w.Code)
+	}
+	if w := b.post("/login", "passphrase", "quite another house"); w.Code != http.StatusSeeOther {
+		t.Errorf("the new passphrase: %d", w.Code)
+	}
+	if parent.get("/settings").Code != http.StatusSeeOther {
+		t.Error("who was signed in still is")
 	}
 }
 

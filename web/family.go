@@ -147,19 +147,21 @@ func (p *page) deviceName(d household.Device) string {
 	return p.T("device.unnamed", "n", int(d.ID))
 }
 
-// deviceLine says how a device is known.
+// deviceLine says how a device is known: who made it, and its address.
 func (p *page) deviceLine(d household.Device) string {
-	if len(d.MACs) > 0 {
-		last := d.MACs[len(d.MACs)-1]
-		if last.Private() {
-			return p.T("device.private")
-		}
-		return p.T("device.mac", "mac", last.String())
+	line := p.T("device.other")
+	switch {
+	case d.PrivateAddress():
+		line = p.T("device.private")
+	case len(d.MACs) > 0:
+		line = p.T("device.mac", "mac", d.MACs[len(d.MACs)-1].String())
+	case len(d.Addrs) > 0:
+		line = p.T("device.mac", "mac", d.Addrs[0].String())
 	}
-	if len(d.Addrs) > 0 {
-		return p.T("device.mac", "mac", d.Addrs[0].String())
+	if vendor := d.Vendor(); vendor != "" {
+		return vendor + " · " + line
 	}
-	return p.T("device.other")
+	return line
 }
 
 // navLink is one entry of the way round.

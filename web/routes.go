@@ -47,6 +47,7 @@ func (s *Server) routes() http.Handler {
 	m.HandleFunc("POST /people/{id}/less", s.parents(s.less))
 	m.HandleFunc("POST /requests/{id}", s.parents(s.answer))
 	m.HandleFunc("POST /devices/{id}/assign", s.parents(s.assign))
+	m.HandleFunc("POST /devices/{id}/merge", s.parents(s.merge))
 	m.HandleFunc("POST /devices/{id}/save", s.loosens(s.saveDevice))
 	m.HandleFunc("GET /people/{id}", s.seen(s.showPerson))
 	m.HandleFunc("POST /people/{id}/switch", s.loosens(s.setSwitch))
@@ -358,6 +359,18 @@ func (s *Server) assign(r *http.Request, _ *visitor) (done, error) {
 		}
 		d.Person = person
 		return nil
+	})
+}
+
+// merge says that a new device is one that is known, under another address.
+func (s *Server) merge(r *http.Request, _ *visitor) (done, error) {
+	n, _ := strconv.ParseUint(r.PathValue("id"), 10, 32)
+	into, _ := strconv.ParseUint(r.PostFormValue("into"), 10, 32)
+	return done{key: "saved"}, s.home.Change(func(h *household.Household) error {
+		if d := h.Device(household.DeviceID(n)); d == nil || d.Person != 0 || h.Device(household.DeviceID(into)) == nil {
+			return &sentence{key: "device.gone"}
+		}
+		return h.Merge(household.DeviceID(into), household.DeviceID(n))
 	})
 }
 

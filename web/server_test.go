@@ -353,6 +353,28 @@ func TestAssignIsForNewDevices(t *testing.T) {
 	}
 }
 
+// TestTheSameDeviceAgain: a phone that changed its address is offered as the
+// one it says it is, and a parent says so in one tap.
+func TestTheSameDeviceAgain(t *testing.T) {
+	s := newStage(t, nil)
+	parent := s.parent()
+	if err := s.home.Change(func(h *household.Household) error {
+		h.Device(1).Hint = "Galaxy-Tab"
+		_, err := h.AddDevice(household.Device{Hint: "Galaxy-Tab", MACs: []household.MAC{{2, 0, 0, 0, 0, 9}}})
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	says(t, text(parent.get("/").Body.String()), "It is Ana's tablet again")
+	parent.follow("/devices/4/merge", "into", "1", "_back", "/")
+	if h := s.home.Household(); h.Device(4) != nil || len(h.Device(1).MACs) != 1 {
+		t.Error("the two are not one")
+	}
+	if w := parent.post("/devices/2/merge", "into", "1"); w.Code != http.StatusConflict {
+		t.Errorf("a child's device was merged into another: %d", w.Code)
+	}
+}
+
 // TestWhoIsWhere: a child's device gets the child's page, a parent's the way in.
 func TestWhoIsWhere(t *testing.T) {
 	s := newStage(t, nil)

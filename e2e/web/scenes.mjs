@@ -93,6 +93,7 @@ export const tasks = [
   { name: 'more-time', path: '/', taps: 2, steps: async page => { await page.tap('#more-1 summary'); await page.tap('#more30-1'); await text(page, '.person', '20:30') } },
   { name: 'approve', path: '/', taps: 1, set: [['/ask', {}]], steps: async page => { await page.tap('#allow1'); await text(page, '#said', 'Ana can use it') } },
   { name: 'assign', path: '/', taps: 1, set: [['/newcomer', { hint: 'Pixel-7' }]], steps: async page => { await page.tap('main .chips button'); await text(page, '#said', 'rules of Ana') } },
+  { name: 'birthday', path: '/', taps: 1, set: [['/birthday', {}]], steps: async page => { await page.tap('#notyet-1'); await text(page, '#said', 'Saved'); if (await page.locator('#notyet-1').count()) throw new Error('it asks again') } },
   {
     name: 'ask', path: '/me', device: 2, taps: 1, set: [['/block', { addr: '127.0.0.2', name: 'www.tiktok.com' }]], steps: async page => {
       await page.tap('text=Ask for this site')

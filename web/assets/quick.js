@@ -44,7 +44,7 @@
     const body = new URLSearchParams(new FormData(form, e.submitter))
     e.preventDefault()
     try {
-      const answer = await fetch(form.action, {method: 'POST', body, redirect: 'follow'})
+      const answer = await fetch(e.submitter?.getAttribute('formaction') || form.action, {method: 'POST', body, redirect: 'follow'})
       const at = new URL(answer.url)
       if (answer.redirected && at.pathname !== location.pathname) return location.assign(at)
       await show(answer, true)

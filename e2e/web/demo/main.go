@@ -117,12 +117,32 @@ func newScene(claimed bool) (*scene, error) {
 	}
 	vault := &sample.Vault{}
 	if claimed {
-		if err := web.Claim(vault, "Parent", passphrase); err != nil {
+		if err := web.Claim(vault, "", passphrase); err != nil {
+			return nil, err
+		}
+		if err := ready(vault); err != nil {
 			return nil, err
 		}
 	}
 	s.server, err = web.New(web.Options{Home: s.home, Vault: vault, Country: "GB", Now: clock})
 	return s, err
+}
+
+// ready marks the set-up as gone through.
+func ready(vault *sample.Vault) error {
+	raw, err := vault.Load()
+	if err != nil {
+		return err
+	}
+	value := map[string]any{}
+	if err := json.Unmarshal(raw, &value); err != nil {
+		return err
+	}
+	value["ready"] = true
+	if raw, err = json.Marshal(value); err != nil {
+		return err
+	}
+	return vault.Save(raw)
 }
 
 // set changes the scene: /reset?claimed=no, /empty, /clock?at=21:05,
