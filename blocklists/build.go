@@ -30,6 +30,7 @@ func (l *Library) Build(ctx context.Context) (Build, error) {
 		return Build{}, err
 	}
 	c := l.newCompiler(sources)
+	c.witness(l.opt.Witnesses)
 	build := Build{Number: last.Number + 1, Sources: len(c.sources), Unknown: c.unknown}
 	compile := func(w io.Writer) error {
 		build.Stats, err = filter.BuildTrie(w, c.topics, c.entries(ctx), filter.BuildOptions{Memory: l.opt.Memory})
@@ -156,7 +157,7 @@ func (l *Library) newCompiler(sources []SourceState) *compiler {
 	for _, name := range l.opt.Own {
 		protect(name)
 	}
-	slices.SortFunc(c.own, func(a, b record) int { return bytes.Compare(a, b) })
+	c.sort()
 	for _, s := range sources {
 		in := compiledSource{id: s.ID}
 		for _, topic := range s.Topics {
@@ -172,6 +173,24 @@ func (l *Library) newCompiler(sources []SourceState) *compiler {
 		c.sources = append(c.sources, in)
 	}
 	return c
+}
+
+// witness adds names that the builder proves to be answered right, whatever the
+// keyed hashes of the others are. The catalogue's names, the protected ones and
+// those of every source are proved in any case.
+func (c *compiler) witness(names func(yield func(filter.Name) bool)) {
+	if names == nil {
+		return
+	}
+	names(func(name filter.Name) bool {
+		c.own = append(c.own, appendTail(appendNameKey(nil, name), filter.Witness, 0))
+		return true
+	})
+	c.sort()
+}
+
+func (c *compiler) sort() {
+	slices.SortFunc(c.own, func(a, b record) int { return bytes.Compare(a, b) })
 }
 
 // entries is the merged stream for filter's builder, which reads it several

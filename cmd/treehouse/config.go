@@ -67,6 +67,7 @@ type Config struct {
 	Lists   struct {
 		Memory      int64
 		UpdateEvery time.Duration
+		Witnesses   []string
 		Sources     []ListSource
 	}
 	Devices struct {
@@ -266,6 +267,7 @@ func (r *configReader) typed() *Config {
 	c.Cache.Size = r.bytes("cache.size", 64<<10, 1<<30)
 	c.Lists.Memory = r.bytes("lists.memory", 4<<20, 4<<30)
 	c.Lists.UpdateEvery = r.duration("lists.update_every", 0, 30*24*time.Hour)
+	c.Lists.Witnesses = r.texts("lists.witnesses")
 	c.Lists.Sources = r.sources("lists.sources")
 
 	c.Devices.Discover = r.boolean("devices.discover")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"runtime/debug"
 	"slices"
@@ -31,14 +32,49 @@ func (a *app) openFamily(c *Config) (*household.Family, *store.File, error) {
 
 // openLibrary opens blocklists.db with what the program knows by itself.
 func (a *app) openLibrary(c *Config) (*blocklists.Library, error) {
+	witnesses, err := readWitnesses(c.Lists.Witnesses)
+	if err != nil {
+		return nil, err
+	}
 	return blocklists.Open(c.Storage.Dir, blocklists.Options{
 		Catalogue: blocklists.Catalogue{
 			Topics: catalogue.Topics, Entries: catalogue.Entries, Protected: catalogue.Protected,
 			UT1: catalogue.UT1, V2fly: catalogue.V2fly,
 		},
+		Own: c.DNS.OwnNames, Witnesses: witnesses,
 		Memory: int(c.Lists.Memory), Temp: c.Storage.RuntimeDir, Now: a.now,
 		Store: store.Options{Scratch: c.Storage.RuntimeDir},
 	})
+}
+
+// readWitnesses reads the files of lists.witnesses.
+func readWitnesses(paths []string) (func(yield func(filter.Name) bool), error) {
+	var names []filter.Name
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return nil, &ConfigError{"lists.witnesses", path + " cannot be read: " + cause(err)}
+		}
+		number := 0
+		for line := range strings.Lines(string(text)) {
+			number++
+			if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
+				continue
+			}
+			name, err := filter.ParseName(line)
+			if err != nil {
+				return nil, &ConfigError{fmt.Sprintf("%s:%d", path, number), fmt.Sprintf("%q is not a name: %v", line, err)}
+			}
+			names = append(names, name)
+		}
+	}
+	return func(yield func(filter.Name) bool) {
+		for _, name := range names {
+			if !yield(name) {
+				return
+			}
+		}
+	}, nil
 }
 
 // What Go's heap may take of lists.memory, in eighths, and how much garbage may
