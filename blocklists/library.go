@@ -38,9 +38,9 @@ const (
 // defaults.
 type Options struct {
 	Catalogue Catalogue
-	Memory    int              // bytes that an import or a build may hold at once; 0 is 16 MiB
-	Temp      string           // folder of files that live while an import runs; "" is the library's own
-	Own       []filter.Name    // names of the router itself, protected like the catalogue's
+	Memory    int           // bytes that an import or a build may hold at once; 0 is 16 MiB
+	Temp      string        // folder of files that live while an import runs; "" is the library's own
+	Own       []filter.Name // names of the router itself, protected like the catalogue's
 	// Witnesses are names that no collision of hashes may touch, such as the most
 	// visited sites; nil: none beside those that are proved in any case.
 	Witnesses func(yield func(filter.Name) bool)
