@@ -85,7 +85,9 @@ type house struct {
 	tally   *household.Tally
 	network household.Network
 	backup  []byte
-	err     error // of the last statement, until a story expects it
+	notices []string // what left the home
+	names   []string // what the resolver told its journal since the last query
+	err     error    // of the last statement, until a story expects it
 }
 
 func newHouse(t *testing.T, lists *filter.Trie) *house {
@@ -119,8 +121,14 @@ func (h *house) Observe(c filter.Client, v filter.Verdict) {
 
 // Record implements resolver.Journal.
 func (h *house) Record(source netip.Addr, mac []byte, name filter.Name, v filter.Verdict, at time.Time) {
+	h.mu.Lock()
+	h.names = append(h.names, strings.TrimSuffix(name.String(), "."))
+	h.mu.Unlock()
 	h.family.Record(source, mac, name, v, at)
 }
+
+// Notify implements household.Notifier.
+func (h *house) Notify(n household.Notice) { h.notices = append(h.notices, n.String()) }
 
 // open opens the family's file, as the daemon does when it starts.
 func (h *house) open() {
@@ -129,7 +137,7 @@ func (h *house) open() {
 	if h.file, err = store.Open(h.path, store.Options{}); err != nil {
 		h.fatal("%v", err)
 	}
-	h.family, h.err = household.Open(h.file, household.Options{Zone: h.zone, Now: func() time.Time { return h.now }})
+	h.family, h.err = household.Open(h.file, household.Options{Zone: h.zone, Now: func() time.Time { return h.now }, Notifier: h})
 	h.family.SetNetwork(&h.network)
 	h.bind()
 }
@@ -138,7 +146,11 @@ func (h *house) open() {
 func (h *house) bind() {
 	in := h.family.Household()
 	h.tally.Bind(in, h.lists)
-	h.live.Store(filter.NewSnapshot(h.lists, nil, in.Policies()))
+	var sealed *filter.Trie
+	if len(h.sealed) > 0 {
+		sealed = h.trie([]filter.Topic{{ID: "sealed", Kind: filter.KindSealed}}, h.sealed)
+	}
+	h.live.Store(filter.NewSnapshot(h.lists, sealed, in.Policies()))
 }
 
 // settle fails for an error that no story expected.
@@ -187,7 +199,13 @@ func (h *house) tell(w []string) {
 	if h.expected(w) {
 		return
 	}
+	if w[0] == "query" {
+		h.names = nil
+	}
 	h.do(w)
+	if w[0] == "sealed" {
+		h.bind()
+	}
 }
 
 // someone finds a person; "nobody" and "everyone" are 0.
@@ -286,6 +304,7 @@ func (h *house) changes() map[string]func(in *household.Household, w []string) e
 		"not-yet": func(in *household.Household, w []string) error {
 			return in.NotYet(h.someone(in, w[0]), household.BandID(w[1]))
 		},
+		"tell":    func(in *household.Household, w []string) error { return in.SetTell(household.Tell(w[0])) },
 		"default": func(in *household.Household, w []string) error { return in.SetDefault(household.BandID(w[0])) },
 		"overlay": func(in *household.Household, w []string) error { return in.SetOverlay(w[0], w[1] == "on") },
 		"switch": func(in *household.Household, w []string) error {
@@ -594,6 +613,10 @@ func (h *house) expected(w []string) (ok bool) {
 		w = w[1:]
 	case "told-of-log": // told-of-log PERSON N
 		got, w = fmt.Sprint(len(in.Logged(h.someone(in, w[1]), h.now))), w[1:]
+	case "told": // what left the home since it was looked at last
+		got, h.notices = strings.Join(h.notices, " "), nil
+	case "journal": // the names of the last query that were told
+		got = strings.Join(h.names, " ")
 	case "recovered": // what was done about a damaged file at the start
 		if got = "nothing"; h.file.Recovered() != nil {
 			got = "empty"

@@ -59,6 +59,7 @@ func TestQueue(t *testing.T) {
 		var failed []string
 		var mu sync.Mutex
 		q := NewQueue(nil, func(err error) { mu.Lock(); defer mu.Unlock(); failed = append(failed, err.Error()) }, slow, refusing, stuck{})
+		said := func() []string { mu.Lock(); defer mu.Unlock(); all := failed; failed = nil; return all }
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- q.Run(ctx) }()
@@ -68,25 +69,24 @@ func TestQueue(t *testing.T) {
 		if len(slow.sent) != 1 || slow.sent[0] != "Ana asks for something." || len(slow.tries) != 3 || slow.tries[2].Sub(slow.tries[0]) != 70*time.Second {
 			t.Errorf("%q sent after %v", slow.sent, slow.tries)
 		}
-		if len(refusing.tries) != 1 || strings.Join(failed, "|") != "host refused a notice: no" {
-			t.Errorf("%d tries, failed %q", len(refusing.tries), failed)
+		if s := strings.Join(said(), "|"); len(refusing.tries) != 1 || s != "host refused a notice: no" {
+			t.Errorf("%d tries, failed %q", len(refusing.tries), s)
 		}
 		q.Notify(household.Notice{Request: 2, Who: "Ben"})
 		synctest.Wait()
 		if len(slow.sent) != 2 || len(refusing.sent) != 1 {
 			t.Errorf("sent %q and %q", slow.sent, refusing.sent)
 		}
-		failed = nil
 		for i := range waiting {
 			q.Notify(household.Notice{Request: household.RequestID(i), Who: "Tom"})
 			synctest.Wait()
 		}
-		if len(failed) != 1 || !strings.Contains(failed[0], "dropped") {
-			t.Errorf("failed %q", failed)
+		if s := said(); len(s) != 1 || !strings.Contains(s[0], "dropped") {
+			t.Errorf("failed %q", s)
 		}
 		time.Sleep(2 * time.Hour) // the stuck one gives up in the end
 		synctest.Wait()
-		if len(failed) < 2 {
+		if len(said()) == 0 {
 			t.Error("nobody was told of what could not be sent")
 		}
 		stop()
