@@ -102,3 +102,12 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, status int, kind s
 		_, _ = w.Write(body) // the client may be gone
 	}
 }
+
+// frame and fields are layout and hidden as pages call them. Inlined into each
+// page, the two would take another 100 KB of a router's flash.
+//
+//go:noinline
+func (p *page) frame(kind string) templ.Component { return p.layout(kind) }
+
+//go:noinline
+func (p *page) fields() templ.Component { return p.hidden() }

@@ -236,7 +236,7 @@ func (p *page) birthday(c childView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = p.hidden().Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = p.fields().Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
