@@ -63,6 +63,11 @@ type Config struct {
 		Domains []filter.Name
 		Hosts   []string
 	}
+	Notify struct {
+		Webhook, Ntfy, NtfyToken                             string
+		MailServer, MailUser, MailPassword, MailFrom, MailTo string
+		AllowHTTP                                            bool
+	}
 	Metrics struct{ Listen []netip.AddrPort }
 	Lists   struct {
 		Memory      int64
@@ -251,7 +256,7 @@ func (r *configReader) typed() *Config {
 
 	c.Pages.Listen = r.listens("pages.listen")
 	c.Pages.Hosts = r.texts("pages.hosts")
-	c.Pages.Country, _ = r.v.Get("pages.country").(string)
+	c.Pages.Country = r.optional("pages.country")
 	c.Pages.Language = r.oneOf("pages.language", "en", "es", "fr", "de", "pt-BR", "ar", "ru", "zh-Hans", "hi")
 
 	c.Upstream.Servers = slices.Concat(parseEach(r, "upstream.servers", parseUpstream)...)
@@ -263,6 +268,14 @@ func (r *configReader) typed() *Config {
 	c.Cache.Persist = r.boolean("cache.persist")
 	c.Local.Domains = parseEach(r, "local.domains", parseDomain)
 	c.Local.Hosts = r.texts("local.hosts")
+	for key, field := range map[string]*string{
+		"webhook": &c.Notify.Webhook, "ntfy": &c.Notify.Ntfy, "ntfy_token": &c.Notify.NtfyToken,
+		"mail_server": &c.Notify.MailServer, "mail_user": &c.Notify.MailUser, "mail_password": &c.Notify.MailPassword,
+		"mail_from": &c.Notify.MailFrom, "mail_to": &c.Notify.MailTo,
+	} {
+		*field = r.optional("notify." + key)
+	}
+	c.Notify.AllowHTTP = r.boolean("notify.allow_http")
 	c.Metrics.Listen = r.listens("metrics.listen")
 	c.Cache.Size = r.bytes("cache.size", 64<<10, 1<<30)
 	c.Lists.Memory = r.bytes("lists.memory", 4<<20, 4<<30)
@@ -294,6 +307,15 @@ func (r *configReader) text(key string) string {
 	s, ok := r.v.Get(key).(string)
 	if !ok || s == "" {
 		r.bad(key, "this should be text")
+	}
+	return s
+}
+
+// optional reads text that may be empty.
+func (r *configReader) optional(key string) string {
+	s, ok := r.v.Get(key).(string)
+	if !ok {
+		r.bad(key, "this should be text: put it in quotes")
 	}
 	return s
 }

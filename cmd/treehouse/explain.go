@@ -71,7 +71,7 @@ func (a *app) explain(c *Config, site, who, at string) (*explanation, error) {
 	if err != nil {
 		return nil, &usageError{fmt.Errorf("%q: %w", site, err)}
 	}
-	family, _, err := a.openFamily(c)
+	family, _, err := a.openFamily(c, nil)
 	if err != nil {
 		return nil, err
 	}

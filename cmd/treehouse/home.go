@@ -18,7 +18,8 @@ import (
 
 // openFamily opens household.db. A file that had to be set aside is reported on
 // errs and replaced: the devices are on the child profile until a parent looks.
-func (a *app) openFamily(c *Config) (*household.Family, *store.File, error) {
+// notifier is told of requests; nil: nobody.
+func (a *app) openFamily(c *Config, notifier household.Notifier) (*household.Family, *store.File, error) {
 	file, err := store.Open(filepath.Join(c.Storage.Dir, "household.db"), store.Options{Scratch: c.Storage.RuntimeDir})
 	if err != nil {
 		return nil, nil, err
@@ -26,7 +27,7 @@ func (a *app) openFamily(c *Config) (*household.Family, *store.File, error) {
 	if r := file.Recovered(); r != nil {
 		fmt.Fprintf(a.errs, "treehouse: %s\n", r)
 	}
-	family, err := household.Open(file, household.Options{Zone: c.Time.Zone, Now: a.now})
+	family, err := household.Open(file, household.Options{Zone: c.Time.Zone, Now: a.now, Notifier: notifier})
 	return family, file, err
 }
 

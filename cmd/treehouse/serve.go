@@ -19,6 +19,7 @@ import (
 	"github.com/treehouse-dns/treehouse/blocklists"
 	"github.com/treehouse-dns/treehouse/filter"
 	"github.com/treehouse-dns/treehouse/household"
+	"github.com/treehouse-dns/treehouse/notify"
 	"github.com/treehouse-dns/treehouse/resolver"
 	"github.com/treehouse-dns/treehouse/store"
 	"github.com/treehouse-dns/treehouse/web"
@@ -62,6 +63,7 @@ type daemon struct {
 	pages       *web.Server // nil: none
 	pageSockets []net.Listener
 
+	notices       *notify.Queue
 	local         resolver.LocalNames
 	metricSockets []net.Listener
 }
@@ -71,8 +73,12 @@ type daemon struct {
 func (a *app) newDaemon(ctx context.Context, c *Config, sample bool) (*daemon, error) {
 	d := &daemon{app: a, config: c, clock: newClock(a.now, c.Storage.Dir), log: slog.New(slog.NewTextHandler(a.errs, &slog.HandlerOptions{Level: c.Log.Level}))}
 	a.now = d.clock.Now
-	var err error
-	if d.family, d.familyFile, err = a.openFamily(c); err != nil {
+	carriers, err := senders(c, a.now)
+	if err != nil {
+		return nil, err
+	}
+	d.notices = notify.NewQueue(nil, func(err error) { d.log.Warn("a notice of a request was not sent", "err", err) }, carriers...)
+	if d.family, d.familyFile, err = a.openFamily(c, d.notices); err != nil {
 		return nil, err
 	}
 	if sample {
@@ -122,6 +128,7 @@ func (d *daemon) run(ctx context.Context) error {
 		return d.family.KeepCounts(ctx, &d.tally, func(err error) { d.log.Error("counts", "err", err) })
 	})
 	g.Go(func() error { return d.discover(ctx) })
+	g.Go(func() error { return d.notices.Run(ctx) })
 	g.Go(func() error { return d.keepLocalNames(ctx) })
 	g.Go(func() error { return d.servePages(ctx) })
 	g.Go(func() error { return d.serveMetrics(ctx) })

@@ -20,7 +20,7 @@ import (
 func (a *app) settingCommands() []*cobra.Command {
 	return []*cobra.Command{
 		a.bedtimeCommand(), a.homeworkCommand(), a.searchCommand(), a.youTubeCommand(), a.ticketsCommand(),
-		a.holidaysCommand(), a.overlaysCommand(), a.backupCommand(), a.restoreCommand(), a.eraseCommand(), a.takeCommand(),
+		a.holidaysCommand(), a.overlaysCommand(), a.backupCommand(), a.restoreCommand(), a.eraseCommand(), a.takeCommand(), a.tellCommand(),
 	}
 }
 
@@ -305,19 +305,24 @@ func (a *app) eraseCommand() *cobra.Command {
 
 func (a *app) takeCommand() *cobra.Command {
 	var band string
+	readers := map[string]func(io.Reader) (*household.Foreign, error){
+		"adguardhome": func(r io.Reader) (*household.Foreign, error) { return household.ReadAdGuardHome(r, isService) },
+		"pihole":      household.ReadPiHole,
+	}
 	c := &cobra.Command{
-		Use: "take adguardhome FILE", Short: "Take clients, rules and services over from another program's configuration",
-		Example: "  treehouse take adguardhome AdGuardHome.yaml --band 10-12", Args: exactly("adguardhome", "FILE"),
+		Use: "take adguardhome|pihole FILE", Short: "Take clients, rules and services over from another program's configuration",
+		Example: "  treehouse take adguardhome AdGuardHome.yaml --band 10-12\n  treehouse take pihole teleporter.tar.gz", Args: exactly("adguardhome or pihole", "FILE"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			if args[0] != "adguardhome" {
-				return &usageError{fmt.Errorf("%q is no program we can read; it is adguardhome", args[0])}
+			read, ok := readers[args[0]]
+			if !ok {
+				return &usageError{fmt.Errorf("%q is no program we can read; it is adguardhome or pihole", args[0])}
 			}
 			file, err := os.Open(args[1])
 			if err != nil {
 				return fmt.Errorf("%s cannot be read: %s", args[1], cause(err))
 			}
 			defer file.Close()
-			foreign, err := household.ReadAdGuardHome(file, isService)
+			foreign, err := read(file)
 			if err != nil {
 				return fmt.Errorf("%s: %w", args[1], err)
 			}
@@ -337,13 +342,30 @@ func (a *app) takeCommand() *cobra.Command {
 	return c
 }
 
+func (a *app) tellCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "tell nothing|who|what", Short: "Choose how much of a child's request may leave the home", Args: exactly("nothing, who or what"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			return a.change(func(h *household.Household) (string, error) {
+				tell := household.Tell(args[0])
+				if args[0] == "nothing" {
+					tell = household.TellNothing
+				}
+				return map[string]string{
+					"nothing": "Requests wait on the pages.", "who": "A parent is told who asks.", "what": "A parent is told who asks for what.",
+				}[args[0]], h.SetTell(tell)
+			})
+		},
+	}
+}
+
 // withFamily runs fn on the family and its file.
 func (a *app) withFamily(fn func(*household.Family) error) error {
 	c, err := a.config()
 	if err != nil {
 		return err
 	}
-	family, _, err := a.openFamily(c)
+	family, _, err := a.openFamily(c, nil)
 	if err != nil {
 		return err
 	}
