@@ -77,14 +77,24 @@ func (h pagesHome) LastBlock(addr netip.Addr) (web.Blocked, bool) {
 	return web.Blocked{Name: name, At: at}, ok
 }
 
-// Topics are the topics of the lists in force.
+// Topics are the topics of the lists in force. Read-only.
 func (h pagesHome) Topics() []filter.Topic {
 	trie := h.d.live.Load().Trie()
-	topics := make([]filter.Topic, trie.Topics())
-	for i := range topics {
-		topics[i] = trie.Topic(filter.TopicID(i))
+	if last := h.d.topics.Load(); last != nil && last.trie == trie {
+		return last.topics
 	}
-	return topics
+	next := &topicsOf{trie: trie, topics: make([]filter.Topic, trie.Topics())}
+	for i := range next.topics {
+		next.topics[i] = trie.Topic(filter.TopicID(i))
+	}
+	h.d.topics.Store(next)
+	return next.topics
+}
+
+// topicsOf is a trie's topics, kept until there is another trie.
+type topicsOf struct {
+	trie   *filter.Trie
+	topics []filter.Topic
 }
 
 // Health is what a parent should know.

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"runtime/debug"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -62,6 +63,7 @@ type daemon struct {
 
 	pages       *web.Server // nil: none
 	pageSockets []net.Listener
+	topics      atomic.Pointer[topicsOf]
 
 	notices       *notify.Queue
 	local         resolver.LocalNames
