@@ -23,8 +23,8 @@ const (
 
 // Import reads files into a source and replaces what the source had. Without a
 // Source.ID each file is a source of its own, named after it. Names count from
-// the next Build on. On an error nothing of the source is changed; the reports
-// are of those that were imported before it.
+// the next Build on. A file that cannot be imported changes nothing of its source
+// and does not keep the others; the reports are of those that were.
 func (l *Library) Import(ctx context.Context, source Source, files []string) ([]Report, error) {
 	if len(files) == 0 {
 		return nil, errors.New("no file was named to import")
@@ -54,17 +54,23 @@ func (l *Library) Import(ctx context.Context, source Source, files []string) ([]
 	}
 	defer release()
 	var reports []Report
+	var failed []error
 	for _, j := range jobs {
-		if err := l.check(j.source); err != nil {
-			return reports, err
+		err := l.check(j.source)
+		if err == nil {
+			var report Report
+			if report, err = l.importOne(ctx, j.source, j.files); err == nil {
+				reports = append(reports, report)
+			}
 		}
-		report, err := l.importOne(ctx, j.source, j.files)
 		if err != nil {
-			return reports, err
+			failed = append(failed, err)
 		}
-		reports = append(reports, report)
+		if ctx.Err() != nil {
+			break
+		}
 	}
-	return reports, nil
+	return reports, errors.Join(failed...)
 }
 
 // importOne imports files into one source. The caller has the writer's turn.

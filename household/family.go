@@ -238,6 +238,10 @@ func (f *Family) Erase() error {
 // on every router.
 func (f *Family) Backup(w io.Writer) error { return f.file.Backup(w) }
 
+// SaveBackup writes a backup beside the file, which a damaged file is made again
+// from.
+func (f *Family) SaveBackup() error { return f.file.SaveBackup() }
+
 // Restore replaces the family's data by a backup. If the backup is whole but
 // cannot be understood, what was there before is put back.
 func (f *Family) Restore(r io.Reader) error {

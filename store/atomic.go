@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // The modes of everything written here: it says who lives in a home.
@@ -20,6 +21,7 @@ func writeWhole(path string, write func(*os.File) error) error {
 		return err
 	}
 	defer os.Remove(file.Name()) // nothing to remove once it is renamed
+	giveToOwner(file, filepath.Dir(path))
 	err = write(file)
 	if err == nil {
 		err = file.Sync()
@@ -34,6 +36,20 @@ func writeWhole(path string, write func(*os.File) error) error {
 		err = syncFolder(filepath.Dir(path))
 	}
 	return err
+}
+
+// giveToOwner gives a file that root has made to whom the folder belongs, so that
+// a command typed as root does not lock the daemon out. Where that cannot be
+// done the file stays root's, and the daemon says so when it needs it.
+func giveToOwner(file *os.File, folder string) {
+	if os.Geteuid() != 0 {
+		return
+	}
+	if info, err := os.Stat(folder); err == nil {
+		if system, ok := info.Sys().(*syscall.Stat_t); ok && system.Uid != 0 {
+			file.Chown(int(system.Uid), int(system.Gid))
+		}
+	}
 }
 
 // temporary is what CreateTemp puts into the name of an unfinished file.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 )
@@ -29,6 +30,7 @@ func Lock(ctx context.Context, path string, alone bool, wait time.Duration) (rel
 			return nil, err
 		}
 	}
+	giveToOwner(file, filepath.Dir(path))
 	how := syscall.LOCK_SH
 	if alone {
 		how = syscall.LOCK_EX

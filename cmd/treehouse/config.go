@@ -97,7 +97,7 @@ type ListSource struct {
 
 // ConfigError is one mistake in the configuration, in words for whoever made it.
 type ConfigError struct {
-	Where string // "treehouse.yaml:7", "TREEHOUSE_DNS_LISTEN", "--listen"
+	Where string // "treehouse.yaml:7", "TREEHOUSE_DNS_LISTEN", "--dns-listen"
 	What  string
 }
 
@@ -115,6 +115,7 @@ func loadConfig(path string, flags *pflag.FlagSet) (*Config, error) {
 	r.known = r.v.AllKeys()
 	r.v.SetEnvPrefix("TREEHOUSE")
 	r.v.SetEnvKeyReplacer(strings.NewReplacer(".", "_"))
+	r.v.AllowEmptyEnv(true)
 	r.v.AutomaticEnv()
 	if err := r.readFile(); err != nil {
 		return nil, err
@@ -130,6 +131,11 @@ func loadConfig(path string, flags *pflag.FlagSet) (*Config, error) {
 	c := r.typed()
 	return c, errors.Join(r.mistakes...)
 }
+
+const (
+	minUpdateEvery = time.Hour           // lists change daily, and their keepers pay for each look
+	maxUpdateEvery = 30 * 24 * time.Hour // an older list protects nobody
+)
 
 // memoryFlag is the one flag that is not named after its whole key.
 const memoryFlag = "memory"
@@ -217,7 +223,7 @@ func (r *configReader) refuseUnknownEnvironment() {
 	}
 	for _, pair := range os.Environ() {
 		name, _, _ := strings.Cut(pair, "=")
-		if strings.HasPrefix(name, "TREEHOUSE_") && !slices.Contains(names, name) && name != "TREEHOUSE_SHARED" {
+		if strings.HasPrefix(name, "TREEHOUSE_") && !slices.Contains(names, name) {
 			r.refuse(name, "there is no such option; did you mean %s?", nearest(name, names))
 		}
 	}
@@ -233,7 +239,7 @@ func (r *configReader) bad(key, format string, args ...any) {
 	if line, ok := r.lines[key]; ok {
 		where = fmt.Sprintf("%s:%d", r.file, line)
 	}
-	if os.Getenv(envName(key)) != "" {
+	if _, set := os.LookupEnv(envName(key)); set {
 		where = envName(key)
 	}
 	if f := r.flags.Lookup(flagName(key)); f != nil && f.Changed {
@@ -279,7 +285,10 @@ func (r *configReader) typed() *Config {
 	c.Metrics.Listen = r.listens("metrics.listen")
 	c.Cache.Size = r.bytes("cache.size", 64<<10, 1<<30)
 	c.Lists.Memory = r.bytes("lists.memory", 4<<20, 4<<30)
-	c.Lists.UpdateEvery = r.duration("lists.update_every", 0, 30*24*time.Hour)
+	c.Lists.UpdateEvery = r.duration("lists.update_every", 0, maxUpdateEvery)
+	if c.Lists.UpdateEvery > 0 && c.Lists.UpdateEvery < minUpdateEvery {
+		r.bad("lists.update_every", "%s is too often for those who keep the lists; take %s or more, or 0 for never", c.Lists.UpdateEvery, minUpdateEvery)
+	}
 	c.Lists.Witnesses = r.texts("lists.witnesses")
 	c.Lists.Sources = r.sources("lists.sources")
 
@@ -297,7 +306,7 @@ func (r *configReader) typed() *Config {
 	if err := c.Log.Level.UnmarshalText([]byte(r.oneOf("log.level", "error", "warn", "info", "debug"))); err != nil {
 		c.Log.Level = slog.LevelInfo // oneOf has reported it
 	}
-	if len(c.DNS.Listen) == 0 {
+	if len(c.DNS.Listen) == 0 && len(r.mistakes) == 0 {
 		r.bad("dns.listen", "there has to be at least one address, such as 127.0.0.1:5353")
 	}
 	return c
@@ -429,8 +438,20 @@ func (r *configReader) sources(key string) []ListSource {
 				r.bad(key, "entry %d: there is no field %q; did you mean %q?", i+1, f, nearest(f, fields))
 			}
 		}
-		str := func(f string) string { s, _ := m[f].(string); return s }
-		flag := func(f string) bool { b, _ := m[f].(bool); return b }
+		str := func(f string) string {
+			s, ok := m[f].(string)
+			if _, given := m[f]; given && !ok {
+				r.bad(key, "entry %d: %s should be text: put it in quotes", i+1, f)
+			}
+			return s
+		}
+		flag := func(f string) bool {
+			b, ok := m[f].(bool)
+			if _, given := m[f]; given && !ok {
+				r.bad(key, "entry %d: %s is true or false", i+1, f)
+			}
+			return b
+		}
 		s := ListSource{str("id"), str("url"), str("topic"), str("format"), flag("exact"), flag("allow_http"), flag("allow_private")}
 		switch {
 		case s.ID == "" || s.URL == "" || s.Topic == "":
@@ -439,6 +460,9 @@ func (r *configReader) sources(key string) []ListSource {
 			r.bad(key, "entry %d: the id %q is taken; choose another", i+1, s.ID)
 		}
 		seen[s.ID] = true
+		if err := checkSource(s); err != nil {
+			r.bad(key, "entry %d: %v", i+1, err)
+		}
 		out = append(out, s)
 	}
 	return out

@@ -77,6 +77,10 @@ func TestMistakes(t *testing.T) {
 		{"zone", "time:\n  zone: Mars/Base\n", `treehouse.yaml:2: time.zone: "Mars/Base" is not a time zone`},
 		{"choice", "upstream:\n  strategy: best\n", `treehouse.yaml:2: upstream.strategy: "best" is not one of in-order, fastest, parallel`},
 		{"source", "lists:\n  sources:\n    - {id: a, ulr: x}\n", `did you mean "url"?`},
+		{"source's topic", "lists:\n  sources:\n    - {id: a, url: \"https://a.example/l\", topic: adlt}\n", `there is no topic "adlt"; did you mean "adult"?`},
+		{"source's address", "lists:\n  sources:\n    - {id: a, url: \"ftp://a.example/l\", topic: adult}\n", `"ftp://a.example/l" is not an address that begins with https://`},
+		{"source's flag", "lists:\n  sources:\n    - {id: a, url: \"https://a.example/l\", topic: adult, exact: \"true\"}\n", "entry 1: exact is true or false"},
+		{"too often", "lists: {update_every: 1ms}\n", "lists.update_every: 1ms is too often"},
 		{"tabs", "dns:\n\tlisten: []\n", "treehouse.yaml: line 2: found character that cannot start any token"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

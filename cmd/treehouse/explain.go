@@ -11,6 +11,7 @@ import (
 
 	"github.com/treehouse-dns/treehouse/blocklists"
 	"github.com/treehouse-dns/treehouse/filter"
+	"github.com/treehouse-dns/treehouse/household"
 )
 
 // explanation is what would happen to a name, and why.
@@ -67,6 +68,9 @@ func (a *app) explain(c *Config, site, who, at string) (*explanation, error) {
 	if err != nil {
 		return nil, &usageError{err}
 	}
+	if _, err := household.Site(hostOf(site)); err != nil { // an address, or no name at all
+		return nil, &usageError{err}
+	}
 	name, err := filter.ParseName(hostOf(site))
 	if err != nil {
 		return nil, &usageError{fmt.Errorf("%q: %w", site, err)}
@@ -112,7 +116,7 @@ func newExplanation(snap *filter.Snapshot, client filter.Client, name filter.Nam
 	}
 	if v.Rule != filter.RuleSealed { // nobody may ask a sealed list what is on it
 		for _, o := range origins {
-			if o.Topic == e.Topic || (e.Topic == "" && o.Topic != "") {
+			if o.Topic != "" && (o.Topic == e.Topic || e.Topic == "") {
 				source := o.Source
 				if source == "" {
 					source = "catalogue"
@@ -122,7 +126,7 @@ func newExplanation(snap *filter.Snapshot, client filter.Client, name filter.Nam
 		}
 	}
 	e.Why = why(v, policy, topic, name, at)
-	e.Change = remedy(v, policy, topic, e.Name)
+	e.Change = remedy(v, policy, topic, e.Name, plain(name[len(name)-int(v.Matched):]))
 	if !v.Until.IsZero() {
 		if then := snap.DecideAt(client, name, v.Until); then.Action != v.Action || then.Rule != v.Rule {
 			e.Then = then.Action.String()
@@ -168,7 +172,8 @@ func why(v filter.Verdict, p filter.Policy, topic filter.Topic, name filter.Name
 }
 
 // remedy says what a parent can do to change the verdict.
-func remedy(v filter.Verdict, p filter.Policy, topic filter.Topic, site string) string {
+// site is what was asked for, and ruled what a rule of the person's own is about.
+func remedy(v filter.Verdict, p filter.Policy, topic filter.Topic, site, ruled string) string {
 	if p.ID == 0 {
 		switch v.Rule {
 		case filter.RuleSealed, filter.RuleLifeline:
@@ -186,14 +191,14 @@ func remedy(v filter.Verdict, p filter.Policy, topic filter.Topic, site string) 
 	case filter.RuleLifeline:
 		return "nothing: help is always open"
 	case filter.RulePaused:
-		return "treehouse resume " + who
+		return fmt.Sprintf("treehouse resume %s, or treehouse resume %s", who, everyone)
 	case filter.RuleBedtime:
 		return "treehouse more-time 30m --person " + who
 	case filter.RuleAllow, filter.RuleBlock:
 		if v.HasTopic {
 			return fmt.Sprintf("treehouse switch %s default --person %s", topic.ID, who)
 		}
-		return fmt.Sprintf("treehouse forget %s --person %s", site, who)
+		return fmt.Sprintf("treehouse forget %s --person %s", ruled, who)
 	case filter.RuleService:
 		return fmt.Sprintf("treehouse switch %s on --person %s", topic.ID, who)
 	case filter.RuleCategory, filter.RuleAllowList:

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -37,7 +38,7 @@ func (a *app) openLibrary(c *Config) (*blocklists.Library, error) {
 	if err != nil {
 		return nil, err
 	}
-	return blocklists.Open(c.Storage.Dir, blocklists.Options{
+	library, err := blocklists.Open(c.Storage.Dir, blocklists.Options{
 		Catalogue: blocklists.Catalogue{
 			Topics: catalogue.Topics, Entries: catalogue.Entries, Protected: catalogue.Protected,
 			UT1: catalogue.UT1, V2fly: catalogue.V2fly,
@@ -46,6 +47,13 @@ func (a *app) openLibrary(c *Config) (*blocklists.Library, error) {
 		Memory: int(c.Lists.Memory), Temp: c.Storage.RuntimeDir, Now: a.now,
 		Store: store.Options{Scratch: c.Storage.RuntimeDir},
 	})
+	if err != nil {
+		return nil, err
+	}
+	if r := library.Recovered(); r != nil {
+		fmt.Fprintf(a.errs, "treehouse: %s; import or update the lists again\n", r)
+	}
+	return library, nil
 }
 
 // readWitnesses reads the files of lists.witnesses.
@@ -94,20 +102,52 @@ func (a *app) openWorkshop(c *Config) (*blocklists.Library, error) {
 	return a.openLibrary(c)
 }
 
-// configuredSources are the sources of lists.sources.
-func configuredSources(c *Config) ([]blocklists.Source, error) {
+// configuredSources are the sources of lists.sources, which loadConfig has checked.
+func configuredSources(c *Config) []blocklists.Source {
 	var sources []blocklists.Source
 	for _, s := range c.Lists.Sources {
-		format, err := blocklists.ParseFormat(s.Format)
-		if err != nil {
-			return nil, &ConfigError{"lists.sources", s.ID + ": " + err.Error()}
-		}
 		sources = append(sources, blocklists.Source{
-			ID: s.ID, Topic: s.Topic, Format: format, Exact: s.Exact, URL: s.URL,
+			ID: s.ID, Topic: s.Topic, Format: blocklists.Format(s.Format), Exact: s.Exact, URL: s.URL,
 			AllowHTTP: s.AllowHTTP, AllowPrivate: s.AllowPrivate, Refresh: c.Lists.UpdateEvery,
 		})
 	}
-	return sources, nil
+	return sources
+}
+
+// checkSource says what is wrong with an entry of lists.sources.
+func checkSource(s ListSource) error {
+	if _, err := blocklists.ParseFormat(s.Format); err != nil {
+		return err
+	}
+	if u, err := url.Parse(s.URL); s.URL != "" && (err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || !s.AllowHTTP)) {
+		return fmt.Errorf("%q is not an address that begins with https://; http:// needs allow_http: true", s.URL)
+	}
+	var known []string
+	for _, t := range catalogue.Topics() {
+		known = append(known, t.ID)
+	}
+	if s.Topic != "" && !slices.Contains(known, s.Topic) {
+		return fmt.Errorf("there is no topic %q; did you mean %q?", s.Topic, nearest(s.Topic, known))
+	}
+	return nil
+}
+
+// checkSubject refuses what no rule can be about: neither a service nor a
+// category of the catalogue, nor "group:" with a group of services.
+func checkSubject(subject string) error {
+	var known []string
+	for _, t := range catalogue.Topics() {
+		switch t.Kind {
+		case filter.KindService:
+			known = append(known, t.ID, household.GroupPrefix+t.Group)
+		case filter.KindCategory:
+			known = append(known, t.ID)
+		}
+	}
+	if slices.Contains(known, subject) {
+		return nil
+	}
+	return &usageError{fmt.Errorf("there is no service, category or group %q; did you mean %q?", subject, nearest(subject, known))}
 }
 
 // isService tells whether the catalogue has a service of that id.

@@ -16,7 +16,10 @@ import (
 )
 
 func (a *app) listsCommand() *cobra.Command {
-	c := &cobra.Command{Use: "lists", Short: "What the names are about: import, update and show the lists"}
+	c := &cobra.Command{
+		Use: "lists", Short: "What the names are about: import, update and show the lists", Args: oneOfItsCommands,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
 	c.PersistentFlags().String(memoryFlag, "", "memory to work in, such as 16MiB; more is faster and gives the same bytes")
 	c.AddCommand(a.listsImport(), a.listsUpdate(), a.listsBuild(), a.listsShow(), a.listsVerify(), a.listsRemove())
 	return c
@@ -72,15 +75,11 @@ func (a *app) listsUpdate() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			sources, err := configuredSources(config)
-			if err != nil {
-				return err
-			}
 			l, err := a.openWorkshop(config)
 			if err != nil {
 				return err
 			}
-			return a.update(cmd.Context(), l, sources, args, opt)
+			return a.update(cmd.Context(), l, configuredSources(config), args, opt)
 		},
 	}
 	c.Flags().BoolVar(&opt.Force, "force", false, "fetch whole, whether or not it is time")
@@ -162,7 +161,7 @@ func printResults(w io.Writer, results []blocklists.UpdateResult) {
 
 func (a *app) listsBuild() *cobra.Command {
 	return &cobra.Command{
-		Use: "build", Short: "Compile what is stored into the snapshot again", Args: cobra.NoArgs,
+		Use: "build", Short: "Compile what is stored into the snapshot again", Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withLibrary(func(l *blocklists.Library) error { return a.build(cmd.Context(), l, nil) })
 		},
@@ -185,9 +184,12 @@ func (a *app) listsRemove() *cobra.Command {
 
 func (a *app) listsVerify() *cobra.Command {
 	return &cobra.Command{
-		Use: "verify", Short: "Read everything that is stored, and check that it is whole", Args: cobra.NoArgs,
+		Use: "verify", Short: "Read everything that is stored, and check that it is whole", Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withLibrary(func(l *blocklists.Library) error {
+				if r := l.Recovered(); r != nil {
+					return fmt.Errorf("%s; import or update the lists again", r)
+				}
 				problems, err := l.Verify(cmd.Context())
 				if err = errors.Join(append(problems, err)...); err != nil {
 					return err
@@ -206,7 +208,7 @@ func (a *app) listsVerify() *cobra.Command {
 
 func (a *app) listsShow() *cobra.Command {
 	return &cobra.Command{
-		Use: "show [SOURCE]", Short: "Show the sources, or one with its refused lines", Args: cobra.MaximumNArgs(1),
+		Use: "show [SOURCE]", Short: "Show the sources, or one with its refused lines", Args: atMostOne,
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.withLibrary(func(l *blocklists.Library) error {
 				sources, err := l.Sources()

@@ -15,7 +15,7 @@ import (
 
 func (a *app) peopleCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "people", Short: "Who lives here, and how old they are", Args: cobra.NoArgs,
+		Use: "people", Short: "Who lives here, and how old they are", Args: exactly(),
 		RunE: func(*cobra.Command, []string) error {
 			return a.read(func(h *household.Household) error {
 				return a.print(h.People, func(w io.Writer) { a.printPeople(w, h) })
@@ -102,7 +102,7 @@ func (a *app) printPeople(w io.Writer, h *household.Household) {
 
 func (a *app) devicesCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "devices", Short: "What is on the network, and whose it is", Args: cobra.NoArgs,
+		Use: "devices", Short: "What is on the network, and whose it is", Args: exactly(),
 		RunE: func(*cobra.Command, []string) error {
 			return a.read(func(h *household.Household) error {
 				return a.print(h.Devices, func(w io.Writer) { printDevices(w, h) })
@@ -262,6 +262,9 @@ func (a *app) change(fn func(h *household.Household) (done string, err error)) e
 		})
 		if err != nil {
 			return err
+		}
+		if err := f.SaveBackup(); err != nil { // people do not type often: flash can bear it
+			fmt.Fprintf(a.errs, "treehouse: the change is made, but not backed up: %v\n", err)
 		}
 		return a.done(done)
 	})

@@ -29,17 +29,8 @@ func newRoot(out, errs io.Writer) *cobra.Command {
 		Short:         "The DNS resolver of a home that knows who is asking",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return nil
-			}
-			var names []string
-			for _, c := range cmd.Commands() {
-				names = append(names, c.Name())
-			}
-			return &usageError{fmt.Errorf("there is no command %q; did you mean %q?", args[0], nearest(args[0], names))}
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args:          oneOfItsCommands,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		// The flags of the command that was called, its own and those above it.
 		PersistentPreRun: func(cmd *cobra.Command, _ []string) { a.flags = cmd.Flags() },
 	}
@@ -80,20 +71,49 @@ func (a *app) print(v any, text func(w io.Writer)) error {
 	return e.Encode(v)
 }
 
-// exactly asks for the given arguments by name.
+// oneOfItsCommands refuses a word that is none of a command's own.
+func oneOfItsCommands(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var names []string
+	for _, c := range cmd.Commands() {
+		names = append(names, c.Name())
+	}
+	return &usageError{fmt.Errorf("there is no command %q; did you mean %q?", strings.TrimPrefix(cmd.CommandPath()+" "+args[0], "treehouse "), nearest(args[0], names))}
+}
+
+// atMostOne allows one argument or none.
+func atMostOne(cmd *cobra.Command, args []string) error {
+	if len(args) <= 1 {
+		return nil
+	}
+	return &usageError{fmt.Errorf("`%s` takes one argument at most; `%[1]s --help` shows how", cmd.CommandPath())}
+}
+
+// exactly asks for the given arguments by name, or for none.
 func exactly(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) == len(names) {
 			return nil
+		}
+		if len(cmd.Commands()) > 0 {
+			return oneOfItsCommands(cmd, args)
+		}
+		if len(names) == 0 {
+			names = []string{"no arguments"}
 		}
 		return &usageError{fmt.Errorf("`%s` takes %s; `%[1]s --help` shows how", cmd.CommandPath(), strings.Join(names, " and "))}
 	}
 }
 
 func (a *app) configCommand() *cobra.Command {
-	c := &cobra.Command{Use: "config", Short: "Check the configuration, or print every option"}
+	c := &cobra.Command{
+		Use: "config", Short: "Check the configuration, or print every option", Args: oneOfItsCommands,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
 	c.AddCommand(&cobra.Command{
-		Use: "check", Short: "Say whether the configuration is right", Args: cobra.NoArgs,
+		Use: "check", Short: "Say whether the configuration is right", Args: exactly(),
 		RunE: func(*cobra.Command, []string) error {
 			if _, err := a.config(); err != nil {
 				return err
@@ -101,7 +121,7 @@ func (a *app) configCommand() *cobra.Command {
 			return a.print(map[string]bool{"ok": true}, func(w io.Writer) { fmt.Fprintln(w, "The configuration is right.") })
 		},
 	}, &cobra.Command{
-		Use: "reference", Short: "Print every option with its default and what it means", Args: cobra.NoArgs,
+		Use: "reference", Short: "Print every option with its default and what it means", Args: exactly(),
 		RunE: func(*cobra.Command, []string) error { _, err := a.out.Write(reference); return err },
 	})
 	return c
@@ -109,7 +129,7 @@ func (a *app) configCommand() *cobra.Command {
 
 func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
+		Use: "version", Short: "Print the version", Args: exactly(),
 		RunE: func(*cobra.Command, []string) error {
 			v := buildVersion()
 			return a.print(map[string]string{"version": v}, func(w io.Writer) { fmt.Fprintln(w, "treehouse", v) })

@@ -131,6 +131,9 @@ func (a *app) switchCommand() *cobra.Command {
 				if err != nil {
 					return "", err
 				}
+				if err := checkSubject(args[0]); err != nil && args[1] != "default" { // what is gone can be cleared
+					return "", err
+				}
 				switch args[1] {
 				case "on", "off":
 					return fmt.Sprintf("%s is %s for %s.", args[0], args[1], p.Name), h.SetSwitch(p.ID, args[0], args[1] == "on")
@@ -161,6 +164,11 @@ func (a *app) moreTimeCommand() *cobra.Command {
 				if err != nil {
 					return "", err
 				}
+				if of != household.ExceptNight {
+					if err := checkSubject(of); err != nil {
+						return "", err
+					}
+				}
 				until, err := h.MoreTime(p.ID, of, length, a.now(), "more time")
 				return p.Name + " has more time" + untilWords(until, h.Zone()) + ".", err
 			})
@@ -174,7 +182,7 @@ func (a *app) moreTimeCommand() *cobra.Command {
 
 func (a *app) requestsCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "requests", Short: "What the children ask for", Args: cobra.NoArgs,
+		Use: "requests", Short: "What the children ask for", Args: exactly(),
 		RunE: func(*cobra.Command, []string) error {
 			return a.read(func(h *household.Household) error {
 				return a.print(h.Requests, func(w io.Writer) { printRequests(w, h) })

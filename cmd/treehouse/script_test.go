@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 // the commands that every script has, these know:
 //
 //	start ARG ...           runs `treehouse serve ARG ...` until it answers; $DNS is its address
-//	stop                    ends it as a service manager would, and waits
+//	halt                    ends it as a service manager would, and waits
 //	ask [-b SOURCE] NAME [TYPE] [RCODE|ADDRESS ...] [ede=N]
 //	                        asks $DNS once and compares
 //	eventually ask ...      asks until it is so
@@ -61,7 +61,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start": start, "stop": stop, "ask": askCommand, "eventually": eventually, "make-bad": makeBad, "expand": expand,
+			"start": start, "halt": halt, "ask": askCommand, "eventually": eventually, "make-bad": makeBad, "expand": expand,
 		},
 	})
 }
@@ -111,7 +111,7 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Fatalf("serve does not say that it answers")
 }
 
-func stop(ts *testscript.TestScript, neg bool, args []string) {
+func halt(ts *testscript.TestScript, neg bool, args []string) {
 	pid, _ := strconv.Atoi(ts.Getenv("SERVE"))
 	found, ok := daemons.LoadAndDelete(pid)
 	if !ok {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -29,7 +30,7 @@ import (
 func (a *app) serveCommand() *cobra.Command {
 	var sample bool
 	c := &cobra.Command{
-		Use: "serve", Short: "Answer names until told to stop", Args: cobra.NoArgs,
+		Use: "serve", Short: "Answer names until told to stop", Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			config, err := a.config()
 			if err != nil {
@@ -60,6 +61,8 @@ type daemon struct {
 	server     *resolver.Server
 	tally      household.Tally
 	clock      *clock
+	changed    chan struct{} // tells that the family has changed
+	build      uint64        // the number of the build in force
 
 	pages       *web.Server // nil: none
 	pageSockets []net.Listener
@@ -91,6 +94,8 @@ func (a *app) newDaemon(ctx context.Context, c *Config, sample bool) (*daemon, e
 	if d.library, err = a.openLibrary(c); err != nil {
 		return nil, err
 	}
+	d.changed = make(chan struct{}, 1)
+	d.family.Notify(d.changed)
 	d.lists = d.library.Watch(ctx) // before they are read, so that nothing after is missed
 	if err := d.takeLists(); err != nil {
 		return nil, err
@@ -105,8 +110,8 @@ func (a *app) newDaemon(ctx context.Context, c *Config, sample bool) (*daemon, e
 	for _, addr := range d.server.Addrs() {
 		d.log.Info("answering", "address", addr)
 	}
-	if err := d.listenPages(); err != nil {
-		return nil, err
+	if err := d.listenPages(); err != nil { // names matter more than pages
+		d.log.Error("the pages are not served", "err", err)
 	}
 	if err := d.listenMetrics(); err != nil {
 		return nil, err
@@ -119,7 +124,8 @@ func (a *app) newDaemon(ctx context.Context, c *Config, sample bool) (*daemon, e
 
 // run works until ctx ends or something that cannot go on breaks.
 func (d *daemon) run(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
+	outer := ctx
+	g, ctx := errgroup.WithContext(outer)
 	g.Go(func() error { return d.server.Run(ctx) })
 	g.Go(func() error {
 		return d.family.Run(ctx, func(err error) { d.log.Error("the family's rules could not be read; the last ones stay", "err", err) })
@@ -139,7 +145,7 @@ func (d *daemon) run(ctx context.Context) error {
 	err := g.Wait()
 	notifySystemd("STOPPING=1")
 	d.saveCache()
-	if ctx.Err() != nil {
+	if outer.Err() != nil { // somebody asked for the end; whatever came with it is no news
 		d.log.Info("stopped")
 		return nil
 	}
@@ -149,8 +155,15 @@ func (d *daemon) run(ctx context.Context) error {
 // keepCurrent is the one writer of the snapshot in force: it makes another when
 // the family or the lists have changed, in this process or another.
 func (d *daemon) keepCurrent(ctx context.Context) error {
-	family := make(chan struct{}, 1)
-	defer d.family.Notify(family)()
+	d.bind(d.live.Load().Trie()) // for what changed since it was first bound
+	backup := time.NewTicker(backupEvery)
+	defer backup.Stop()
+	unsaved := false
+	defer func() {
+		if unsaved {
+			d.saveBackup()
+		}
+	}()
 	var clockSet <-chan time.Time
 	if !d.clock.isSet() {
 		d.log.Warn("the clock is not set; the stricter hours hold until it is")
@@ -167,13 +180,30 @@ func (d *daemon) keepCurrent(ctx context.Context) error {
 				clockSet = nil
 				d.bind(d.live.Load().Trie())
 			}
-		case <-family:
+		case <-d.changed:
 			d.bind(d.live.Load().Trie())
+			unsaved = true
+		case <-backup.C:
+			if unsaved {
+				d.saveBackup()
+				unsaved = false
+			}
 		case <-d.lists:
 			if err := d.takeLists(); err != nil {
 				d.log.Error("the new lists could not be read; the last ones stay", "err", err)
 			}
 		}
+	}
+}
+
+// backupEvery is how often a changed family is backed up beside its file, which
+// is what a damaged file is made again from. A backup is some tens of KB, and
+// flash wears.
+const backupEvery = 10 * time.Minute
+
+func (d *daemon) saveBackup() {
+	if err := d.family.SaveBackup(); err != nil {
+		d.log.Error("the family could not be backed up", "err", err)
 	}
 }
 
@@ -186,6 +216,14 @@ func (d *daemon) takeLists() error {
 	if err != nil { // the catalogue filters until the lists are made again
 		d.log.Error("only the built-in catalogue is in force", "err", err)
 	}
+	build, err := d.library.LastBuild()
+	if err != nil {
+		return err
+	}
+	if now := d.live.Load(); now != nil && build.Number <= d.build && trie.Names() < now.Trie().Names() {
+		return errors.New("the file of the lists was lost and begun anew, with fewer names; import or update the lists, or restart to take it as it is")
+	}
+	d.build = build.Number
 	d.bind(trie)
 	d.log.Info("lists in force", "names", trie.Names(), "bytes", trie.Size())
 	debug.FreeOSMemory() // the lists that were in force until now, megabytes at once
@@ -216,6 +254,11 @@ func (d *daemon) discover(ctx context.Context) error {
 	})
 }
 
+const (
+	firstUpdate = time.Minute // after start: a router's network may not be up before
+	retryUpdate = time.Hour   // after a failure
+)
+
 // updateLists asks the sources for news, each time in a process of its own:
 // what an update needs of memory ends with it.
 func (d *daemon) updateLists(ctx context.Context) error {
@@ -223,7 +266,7 @@ func (d *daemon) updateLists(ctx context.Context) error {
 	if every == 0 || len(d.config.Lists.Sources) == 0 {
 		return nil
 	}
-	for wait := time.Minute; ; wait = every { // the first soon after start: the network may not be up yet
+	for wait := firstUpdate; ; {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -237,8 +280,10 @@ func (d *daemon) updateLists(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		wait = every
 		if out, err := exec.CommandContext(ctx, self, args...).CombinedOutput(); err != nil && ctx.Err() == nil {
 			d.log.Warn("the lists could not be updated; the last ones stay", "err", err, "output", string(out))
+			wait = min(every, retryUpdate)
 		}
 	}
 }
@@ -267,7 +312,8 @@ func (d *daemon) resolverConfig() resolver.Config {
 		Now:      d.app.now,
 	}
 	for _, server := range c.Upstream.Servers {
-		if slices.Contains(c.DNS.Listen, server) { // this machine asks us, and we would ask ourselves
+		if reachesUs(server, c.DNS.Listen) { // this machine asks us, and we would ask ourselves
+			d.log.Warn("an upstream that is this resolver itself is left out", "server", server)
 			continue
 		}
 		out.Upstreams = append(out.Upstreams, resolver.Upstream{Addr: server})
@@ -281,6 +327,29 @@ func (d *daemon) resolverConfig() resolver.Config {
 		})
 	}
 	return out
+}
+
+// reachesUs tells whether a query to an address comes back to one that we listen
+// on, a wildcard among them.
+func reachesUs(server netip.AddrPort, listen []netip.AddrPort) bool {
+	return slices.ContainsFunc(listen, func(l netip.AddrPort) bool {
+		if l == server {
+			return true
+		}
+		return l.Port() == server.Port() && l.Addr().IsUnspecified() && isOurs(server.Addr())
+	})
+}
+
+// isOurs tells whether an address is one of this machine's.
+func isOurs(addr netip.Addr) bool {
+	if addr.IsLoopback() || addr.IsUnspecified() {
+		return true
+	}
+	own, err := net.InterfaceAddrs()
+	return err == nil && slices.ContainsFunc(own, func(a net.Addr) bool {
+		prefix, err := netip.ParsePrefix(a.String())
+		return err == nil && prefix.Addr() == addr
+	})
 }
 
 // sayWhatToTry shows a newcomer that one name has several answers.

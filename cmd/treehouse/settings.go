@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -120,7 +119,7 @@ func (a *app) youTubeCommand() *cobra.Command {
 
 func (a *app) ticketsCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "tickets", Short: "Time that a child may take when they like", Args: cobra.NoArgs,
+		Use: "tickets", Short: "Time that a child may take when they like", Args: exactly(),
 		RunE: func(*cobra.Command, []string) error {
 			return a.read(func(h *household.Household) error {
 				tickets := map[string][]household.Ticket{}
@@ -139,6 +138,11 @@ func (a *app) ticketsCommand() *cobra.Command {
 			length, err := time.ParseDuration(args[0])
 			if err != nil || length < time.Minute {
 				return "", &usageError{fmt.Errorf("%q is not a length of time; write 15m, 30m or 1h", args[0])}
+			}
+			if of != household.ExceptNight {
+				if err := checkSubject(of); err != nil {
+					return "", err
+				}
 			}
 			ticket := household.Ticket{Minutes: int(length / time.Minute), Of: of}
 			return fmt.Sprintf("%s has a ticket for %d minutes.", p.Name, ticket.Minutes), h.GiveTicket(p.ID, ticket, a.now())
@@ -170,7 +174,7 @@ func printTickets(w io.Writer, h *household.Household) {
 
 func (a *app) holidaysCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "holidays", Short: "The days without school", Args: cobra.NoArgs,
+		Use: "holidays", Short: "The days without school", Args: exactly(),
 		RunE: func(*cobra.Command, []string) error {
 			return a.read(func(h *household.Household) error {
 				return a.print(h.Settings.Holidays, func(w io.Writer) {
@@ -214,7 +218,7 @@ func (a *app) holidaysCommand() *cobra.Command {
 			})
 		},
 	}, &cobra.Command{
-		Use: "clear", Short: "Forget all holidays", Args: cobra.NoArgs,
+		Use: "clear", Short: "Forget all holidays", Args: exactly(),
 		RunE: func(*cobra.Command, []string) error {
 			return a.change(func(h *household.Household) (string, error) { return "No holidays are known.", h.SetHolidays(nil) })
 		},
@@ -224,7 +228,7 @@ func (a *app) holidaysCommand() *cobra.Command {
 
 func (a *app) overlaysCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "overlays", Short: "What a country's law says beyond our defaults; none is in force until a parent says so", Args: cobra.NoArgs,
+		Use: "overlays", Short: "What a country's law says beyond our defaults; none is in force until a parent says so", Args: exactly(),
 		RunE: func(*cobra.Command, []string) error {
 			return a.print(household.Overlays(), func(w io.Writer) {
 				for _, o := range household.Overlays() {
@@ -267,16 +271,21 @@ func (a *app) backupCommand() *cobra.Command {
 	}
 }
 
+// maxBackup is the largest backup in bytes that is read: ten times what a full
+// household takes.
+const maxBackup = 16 << 20
+
 func (a *app) restoreCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "restore FILE", Short: "Put a backup in place of the family that is here", Args: exactly("FILE"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.withFamily(func(f *household.Family) error {
-				text, err := os.ReadFile(args[0])
+				file, err := os.Open(args[0])
 				if err != nil {
 					return fmt.Errorf("%s cannot be read: %s", args[0], cause(err))
 				}
-				if err := f.Restore(bytes.NewReader(text)); err != nil {
+				defer file.Close()
+				if err := f.Restore(io.LimitReader(file, maxBackup)); err != nil {
 					return fmt.Errorf("%s: %w; the family is as it was", args[0], err)
 				}
 				return a.done(fmt.Sprintf("The family is back: %d people, %d devices.", len(f.Household().People), len(f.Household().Devices)))
@@ -288,7 +297,7 @@ func (a *app) restoreCommand() *cobra.Command {
 func (a *app) eraseCommand() *cobra.Command {
 	var sure bool
 	c := &cobra.Command{
-		Use: "erase", Short: "Erase everything about the family", Args: cobra.NoArgs,
+		Use: "erase", Short: "Erase everything about the family", Args: exactly(),
 		RunE: func(*cobra.Command, []string) error {
 			if !sure {
 				return &usageError{errors.New("this erases all people, devices and rules for good; say --yes if you mean it")}
@@ -347,7 +356,7 @@ func (a *app) takeCommand() *cobra.Command {
 func (a *app) passphraseCommand() *cobra.Command {
 	var name string
 	c := &cobra.Command{
-		Use: "passphrase", Short: "Set a parent's passphrase for the pages; it is read from standard input", Args: cobra.NoArgs,
+		Use: "passphrase", Short: "Set a parent's passphrase for the pages; it is read from standard input", Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.config()
 			if err != nil {
