@@ -34,7 +34,7 @@ const (
 	maxWaiting = 4
 )
 
-//go:embed common-passphrases.txt
+//go:embed guessed-passphrases.txt
 var commonPassphrases []byte
 
 var (

@@ -7,22 +7,22 @@ import (
 	"github.com/treehouse-dns/treehouse/filter"
 )
 
-//go:embed data/categories.txt
+//go:embed text/categories.txt
 var categories string
 
-//go:embed data/services.txt
+//go:embed text/services.txt
 var services string
 
-//go:embed data/safesearch.txt
+//go:embed text/safesearch.txt
 var safeSearch string
 
-//go:embed data/lifeline.txt
+//go:embed text/lifeline.txt
 var lifeline string
 
-//go:embed data/kids.txt
+//go:embed text/kids.txt
 var kids string
 
-//go:embed data/protected.txt
+//go:embed text/protected.txt
 var protected string
 
 // all hands every line of every file to visit, in an order that stays the same.

@@ -494,7 +494,7 @@ func TestVersionFollowsTheText(t *testing.T) {
 		return
 	}
 	if strings.HasPrefix(string(want), Version+" ") {
-		t.Fatalf("the text has changed: raise Version in doc.go, then put the line of the next failure into testdata/version.txt")
+		t.Fatalf("the data has changed: raise Version in doc.go, then put the line of the next failure into testdata/version.txt")
 	}
 	t.Fatalf("put this line into testdata/version.txt: %s", got)
 }

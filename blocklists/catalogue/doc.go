@@ -4,7 +4,7 @@
 // the names no category may take. It is written by us, embedded in the binary
 // as text that a person can read and mend, and has a Version.
 //
-// The files in data/ hold the facts; parse.go explains their five kinds of
+// The files in text/ hold the facts; parse.go explains their five kinds of
 // line. Nothing is kept in memory: a call reads the text again, in a few
 // milliseconds on a router, and that happens only when lists are compiled.
 //

@@ -7,7 +7,7 @@ import (
 	"github.com/treehouse-dns/treehouse/filter"
 )
 
-// The files of data/ have five kinds of line:
+// The files of text/ have five kinds of line:
 //
 //	# a comment
 //	@kind service              what the topics from here on are

@@ -101,11 +101,13 @@ type ConfigError struct {
 	What  string
 }
 
+// Error is where and what, on one line.
 func (e *ConfigError) Error() string { return e.Where + ": " + e.What }
 
 // loadConfig reads the reference, then the file, then the environment, then the
 // flags, each over the one before. Without a path, the default file is read if
-// it is there. All mistakes are reported together.
+// it is there. All unknown keys of the file are reported together, and where there
+// are none all values that are wrong.
 func loadConfig(path string, flags *pflag.FlagSet) (*Config, error) {
 	r := &configReader{v: viper.New(), flags: flags, file: path}
 	r.v.SetConfigType("yaml")
@@ -132,9 +134,17 @@ func loadConfig(path string, flags *pflag.FlagSet) (*Config, error) {
 	return c, errors.Join(r.mistakes...)
 }
 
+// What an option may be at the least and at the most.
 const (
-	minUpdateEvery = time.Hour           // lists change daily, and their keepers pay for each look
-	maxUpdateEvery = 30 * 24 * time.Hour // an older list protects nobody
+	maxBlockedTTL  = time.Hour             // longer, and an allowed site stays blocked for the day
+	minTimeout     = 50 * time.Millisecond // a resolver across an ocean is no dead one
+	maxTimeout     = 10 * time.Second      // a client has given up by then
+	minCache       = 64 << 10              // bytes: some hundred answers
+	maxCache       = 1 << 30               // bytes: no home asks for more names
+	minMemory      = 4 << 20               // bytes: what an import needs at all
+	maxMemory      = 4 << 30               // bytes: no list needs more
+	minUpdateEvery = time.Hour             // lists change daily, and their keepers pay for each look
+	maxUpdateEvery = 30 * 24 * time.Hour   // an older list protects nobody
 )
 
 // memoryFlag is the one flag that is not named after its whole key.
@@ -252,11 +262,14 @@ func (r *configReader) typed() *Config {
 	c := &Config{}
 	c.Storage.Dir = r.text("storage.dir")
 	c.Storage.RuntimeDir = r.text("storage.runtime_dir")
+	if _, err := os.Stat(c.Storage.RuntimeDir); err != nil { // a service's own folder goes when the service does
+		c.Storage.RuntimeDir = os.TempDir()
+	}
 
 	c.DNS.Listen = r.listens("dns.listen")
 	c.DNS.Networks = parseEach(r, "dns.networks", parsePrefix)
 	c.DNS.Blocked = r.oneOf("dns.blocked", "zero", "nxdomain", "refused")
-	c.DNS.BlockedTTL = r.duration("dns.blocked_ttl", time.Second, time.Hour)
+	c.DNS.BlockedTTL = r.duration("dns.blocked_ttl", time.Second, maxBlockedTTL)
 	c.DNS.OwnNames = parseEach(r, "dns.own_names", parseDomain)
 	c.DNS.OwnAddresses = parseEach(r, "dns.own_addresses", parseAddr)
 
@@ -267,7 +280,7 @@ func (r *configReader) typed() *Config {
 
 	c.Upstream.Servers = slices.Concat(parseEach(r, "upstream.servers", parseUpstream)...)
 	c.Upstream.Strategy = r.oneOf("upstream.strategy", "in-order", "fastest", "parallel")
-	c.Upstream.Timeout = r.duration("upstream.timeout", 50*time.Millisecond, 10*time.Second)
+	c.Upstream.Timeout = r.duration("upstream.timeout", minTimeout, maxTimeout)
 	c.Upstream.Routes = parseEach(r, "upstream.routes", parseRoute)
 
 	c.Upstream.RebindingAllowed = parseEach(r, "upstream.rebinding_allowed", parseDomain)
@@ -283,8 +296,8 @@ func (r *configReader) typed() *Config {
 	}
 	c.Notify.AllowHTTP = r.boolean("notify.allow_http")
 	c.Metrics.Listen = r.listens("metrics.listen")
-	c.Cache.Size = r.bytes("cache.size", 64<<10, 1<<30)
-	c.Lists.Memory = r.bytes("lists.memory", 4<<20, 4<<30)
+	c.Cache.Size = r.bytes("cache.size", minCache, maxCache)
+	c.Lists.Memory = r.bytes("lists.memory", minMemory, maxMemory)
 	c.Lists.UpdateEvery = r.duration("lists.update_every", 0, maxUpdateEvery)
 	if c.Lists.UpdateEvery > 0 && c.Lists.UpdateEvery < minUpdateEvery {
 		r.bad("lists.update_every", "%s is too often for those who keep the lists; take %s or more, or 0 for never", c.Lists.UpdateEvery, minUpdateEvery)

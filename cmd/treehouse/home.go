@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/treehouse-dns/treehouse/blocklists"
 	"github.com/treehouse-dns/treehouse/blocklists/catalogue"
 	"github.com/treehouse-dns/treehouse/filter"
@@ -170,14 +172,16 @@ func person(h *household.Household, name string) (*household.Person, error) {
 	return nil, &usageError{fmt.Errorf("there is nobody called %s; there is %s", name, strings.Join(names, ", "))}
 }
 
-// ends reads --for or --until; neither is for good, which is the zero time.
-func ends(length time.Duration, until string, now time.Time) (time.Time, error) {
+// ends reads --for or --until of a command; neither is for good, which is the
+// zero time.
+func ends(c *cobra.Command, length time.Duration, until string, now time.Time) (time.Time, error) {
+	given := c.Flags().Changed("for")
 	switch {
-	case length != 0 && until != "":
+	case given && until != "":
 		return time.Time{}, &usageError{fmt.Errorf("--for and --until say the same thing; give one")}
-	case length < 0:
-		return time.Time{}, &usageError{fmt.Errorf("--for %s is in the past", length)}
-	case length > 0:
+	case given && length <= 0:
+		return time.Time{}, &usageError{fmt.Errorf("--for %s is no time at all; write 30m or 2h", length)}
+	case given:
 		return now.Add(length), nil
 	case until != "":
 		t, err := parseWhen(until, now)

@@ -1,7 +1,8 @@
 // Command treehouse is the DNS resolver of a home that knows who is asking.
 //
 // This folder wires the house together and does nothing else: the
-// configuration, one file for each subcommand, and in serve.go the daemon.
+// configuration, the subcommands by what they are about, and in serve.go the
+// daemon.
 package main
 
 import (

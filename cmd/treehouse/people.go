@@ -35,6 +35,8 @@ func (a *app) peopleCommand() *cobra.Command {
 					if err := p.Born.UnmarshalText([]byte(born)); err != nil {
 						return "", &usageError{err}
 					}
+				case age > maxAge:
+					return "", &usageError{fmt.Errorf("nobody is %d years old", age)}
 				case age >= 0:
 					p.Born = household.BornAgo(age, now)
 				case band == "":
@@ -73,6 +75,9 @@ func (a *app) peopleCommand() *cobra.Command {
 	})
 	return c
 }
+
+// maxAge in years is older than anybody.
+const maxAge = 130
 
 func (a *app) printPeople(w io.Writer, h *household.Household) {
 	if len(h.People) == 0 {

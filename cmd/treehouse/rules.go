@@ -29,10 +29,10 @@ func (a *app) pauseCommand() *cobra.Command {
 	var until string
 	c := &cobra.Command{
 		Use: "pause PERSON", Short: "Stop everything but helplines for a person, or for everyone", Args: exactly("PERSON"),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.change(func(h *household.Household) (string, error) {
 				now := a.now().In(h.Zone())
-				end, err := ends(length, until, now)
+				end, err := ends(cmd, length, until, now)
 				if err != nil {
 					return "", err
 				}
@@ -77,10 +77,10 @@ func (a *app) nameCommand(verb string, allow bool) *cobra.Command {
 	var length time.Duration
 	c := &cobra.Command{
 		Use: verb + " SITE", Short: strings.ToUpper(verb[:1]) + verb[1:] + " a site and all below it for a person", Args: exactly("SITE"),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.change(func(h *household.Household) (string, error) {
 				now := a.now().In(h.Zone())
-				end, err := ends(length, until, now)
+				end, err := ends(cmd, length, until, now)
 				if err != nil {
 					return "", err
 				}
@@ -194,14 +194,14 @@ func (a *app) requestsCommand() *cobra.Command {
 	answer := func(verb, short string, allow bool) *cobra.Command {
 		one := &cobra.Command{
 			Use: verb + " NUMBER", Short: short, Args: exactly("NUMBER"),
-			RunE: func(_ *cobra.Command, args []string) error {
+			RunE: func(cmd *cobra.Command, args []string) error {
 				id, err := strconv.ParseUint(args[0], 10, 32)
 				if err != nil {
 					return &usageError{fmt.Errorf("%q is not the number of a request; `treehouse requests` lists them", args[0])}
 				}
 				return a.change(func(h *household.Household) (string, error) {
 					now := a.now().In(h.Zone())
-					end, err := ends(length, until, now)
+					end, err := ends(cmd, length, until, now)
 					if err != nil {
 						return "", err
 					}

@@ -46,6 +46,9 @@ func (a *app) bedtimeCommand() *cobra.Command {
 	return a.personCommand("bedtime PERSON HOURS...|none|default", "Say when a person sleeps",
 		"  treehouse bedtime Ben school=21:30-06:30 free=23:00-08:00", atLeast(2, "PERSON", "HOURS, none or default"),
 		func(h *household.Household, p *household.Person, args []string) (string, error) {
+			if len(args) > 1 && (args[0] == "none" || args[0] == "default") {
+				return "", &usageError{fmt.Errorf("%q stands alone", args[0])}
+			}
 			switch args[0] {
 			case "none":
 				return p.Name + " has no bedtime.", h.SetNights(p.ID, []household.Hours{})
@@ -397,7 +400,7 @@ func (a *app) tellCommand() *cobra.Command {
 	}
 }
 
-// withFamily runs fn on the family and its file.
+// withFamily runs fn on the family.
 func (a *app) withFamily(fn func(*household.Family) error) error {
 	c, err := a.config()
 	if err != nil {
