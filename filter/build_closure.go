@@ -137,7 +137,7 @@ func (c *closure) open(name Name) error {
 		c.depth++
 		f := &c.branch[c.depth]
 		*f = frame{hash: above.hash, below: above.below}
-		f.hash.extend(label[:1+int(label[0])])
+		f.hash.extend(label)
 	}
 	return nil
 }

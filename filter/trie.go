@@ -1,5 +1,7 @@
 package filter
 
+import "math/bits"
+
 // Match is what a Trie knows of a name.
 type Match struct {
 	// Set is the topic set of the deepest suffix of the name that the lists say
@@ -68,11 +70,10 @@ func (w *walk) to(n Name) bool {
 	if string(n) == com {
 		w.hash, v, there = w.trie.com.hash, w.trie.com.value, w.trie.com.there
 	} else {
-		label := 1 + int(n[0])
-		if !w.to(n[label:]) {
+		if !w.to(n[1+int(n[0]):]) {
 			return false
 		}
-		w.hash.extend(n[:label])
+		w.hash.extend(n)
 		v, there = w.trie.find(w.hash.sum())
 	}
 	if v != inner {
@@ -91,25 +92,24 @@ func (t *Trie) find(hash uint64) (value uint16, there bool) {
 	s := &t.segments[bucket/segmentBuckets]
 	group := int(bucket / groupBuckets % segmentGroups)
 	hot := s.hotGroup(group)
-	i, n := hot.bucket(int(bucket % groupBuckets))
-	if n == 0 {
-		return 0, false
-	}
+	first, n := hot.bucket(int(bucket % groupBuckets))
 	fp := fingerprint(hash, s.salt)
-	for ; n > 0; i, n = i+1, n-1 {
-		if hot.byteOf(i) != byte(fp>>24) {
-			continue
+	for {
+		for same := hot.same(first, n, byte(fp>>24)); same != 0; same &= same - 1 {
+			nth, valued := hot.valued(first + bits.TrailingZeros32(same)/8)
+			if !valued {
+				there = true
+				continue
+			}
+			if v, ok := s.coldGroup(group).confirm(nth, fp&0xffffff, t.mask, &t.code); ok {
+				return v, true
+			}
 		}
-		if !hot.isValued(i) {
-			there = true
-			continue
+		if n <= 4 { // nearly always; an empty bucket comes here too, as a test of its own would be a guess
+			return inner, there
 		}
-		v, same := s.coldGroup(group).confirm(hot.valuedBefore(i), fp&0xffffff, t.mask, &t.code)
-		if same {
-			return v, true
-		}
+		first, n = first+4, n-4
 	}
-	return inner, there
 }
 
 // Topics counts the topics.

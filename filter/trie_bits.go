@@ -1,9 +1,6 @@
 package filter
 
-import (
-	"encoding/binary"
-	"math/bits"
-)
+import "encoding/binary"
 
 // Bits are numbered as in a little-endian word: bit i is bit i%8 of byte i/8.
 
@@ -17,19 +14,8 @@ func wordAt(b []byte, i int) uint32 { return binary.LittleEndian.Uint32(b[4*i:])
 // bitAt is bit i of b.
 func bitAt(b []byte, i int) bool { return b[i>>3]>>(i&7)&1 != 0 }
 
-// onesBefore counts the ones among the first n bits of b, a whole number of words.
-func onesBefore(b []byte, n int) int {
-	ones := 0
-	i := 0
-	for ; n >= 32; n -= 32 {
-		ones += bits.OnesCount32(wordAt(b, i))
-		i++
-	}
-	if n > 0 {
-		ones += bits.OnesCount32(wordAt(b, i) & (1<<n - 1))
-	}
-	return ones
-}
+// bitsAt is the 57 bits of b from bit i on, and no more than those count.
+func bitsAt(b []byte, i int) uint64 { return binary.LittleEndian.Uint64(b[i>>3:]) >> (i & 7) }
 
 // next8 is the eight bits of b from bit i on. The last byte of b is never
 // among them: past it, and in it, are zeros.

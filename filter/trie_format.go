@@ -29,21 +29,22 @@ import "errors"
 //	  topic     kind (1), then ID, group, title, target: length (1) and bytes
 //	  set       number of topics (2), their numbers (2 each), ascending; the first set is empty
 //	  value     set of the name itself (2), set below (2), length of its code in bits (1)
-//	segment   = 512 groups (the last has what is left), made, read and patched on its own
+//	segment   = 1024 groups (the last has what is left), made, read and patched on its own
 //	  salt (4), where the cold part starts (4)
 //	  hot:  start of each group and the end (2 each, in words), zeros to a whole word, hot groups
 //	  cold: start of each group and the end (2 each, in words), zeros to a whole word, cold groups
-//	group     = 64 buckets, whole words in each part
-//	  hot   nodes in the first 16, 32, 48 and all buckets (1 each); then bits: for each
-//	        node, is it valued? then for each bucket a 1 per node and a 0;
-//	        and from the back, the hot byte of each node
-//	  cold  where the codes of the 17th, 33rd and 49th valued node start, in bits after the
+//	group     = 32 buckets, whole words in each part
+//	  hot   nodes in all buckets (1), in the first 4, 8 and so on to 28 (1 each); the hot
+//	        byte of each node; then bits: for each node, is it valued? then for each
+//	        bucket a 1 per node and a 0
+//	  cold  where the codes of the 9th, 17th and 25th valued node start, in bits after the
 //	        first (1 each; 255 is too far to say); then the valued nodes' codes
 //	        (see prefixCode), first bit lowest; and from the back, the 24 cold bits of each valued node
 //
 // Nodes are numbered by bucket, then by hash. To find a suffix: hash it; bucket
 // b of its group starts after the bth zero, and the ones before it are the
-// nodes before it; compare the hot bytes of the bucket's nodes. Nearly every
+// nodes before it, of which those before its quad of buckets are counted
+// already; compare the hot bytes of the bucket's nodes. Nearly every
 // stranger ends here, and inner nodes do: they touch the hot part only. Where a
 // valued node's hot byte is equal, compare the cold bits; then its code, found by
 // passing over at most a few before it, is its value.
@@ -56,8 +57,11 @@ import "errors"
 //	valued?                         1.0
 //	24 cold bits of 77 % of them   18.5
 //	codes                           1 to 2
-//	starts, counts, whole words     1.4
-//	                               about 32.5 bits, 4 bytes; 1.2 to 1.3 nodes make a name
+//	starts, counts, whole words     3.5
+//	                               about 34.5 bits, 4.3 bytes; 1.2 to 1.3 nodes make a name
+//
+// Of the 3.5 bits, two are paid for speed: groups of 64 buckets that count every
+// 16th take 1.4, but a loop to find a bucket, and more cache lines.
 //
 // The salt is for the one build in a thousand where two names of a segment, or
 // a name that must not be in it, are equal in bucket and hash: the segment is
@@ -69,16 +73,18 @@ const (
 	headFixed   = 56            // bytes of the head's fixed part
 	crcSize     = 4             // bytes of the checksum at the end
 	segmentHead = 8             // bytes of a segment before its first table
+	overread    = 8             // bytes after the hot groups that may be read with their end: a cold table and group are no shorter
 
-	groupBuckets   = 64  // more make the walk through the bit vector longer, fewer cost bytes
-	segmentGroups  = 512 // keeps word offsets within 16 bits, and a builder's smallest pass at 0.5 MB
+	groupBuckets   = 32   // a group's hot part mostly lies in one cache line; fewer cost bytes
+	segmentGroups  = 1024 // keeps word offsets within 16 bits, and a builder's smallest pass at 0.5 MB
 	segmentBuckets = groupBuckets * segmentGroups
-	quarterBuckets = 16  // a group's nodes are counted at each quarter, so that a walk reads two words
-	groupHead      = 32  // bits of the counts
-	coldHead       = 24  // bits of the codes' starts
-	codeStep       = 16  // codes between those
-	farCode        = 255 // a start that a byte cannot say
-	groupNodes     = 255 // nodes in one group, by the byte that counts them; 83 are usual
+	quadBuckets    = 4                          // a group's nodes are counted at each quad, so that one word of bits is read and no loop
+	quadNodes      = 52                         // nodes in one quad, by the bits a word has at any bit offset; 5 are usual
+	hotHead        = groupBuckets / quadBuckets // bytes of the counts
+	coldHead       = 24                         // bits of the codes' starts
+	codeStep       = 8                          // codes between those
+	farCode        = 255                        // a start that a byte cannot say
+	groupNodes     = 255                        // nodes in one group, by the byte that counts them; 42 are usual
 
 	maxHead     = 1 << 20 // bytes: thousands of services with their titles fit
 	maxTopics   = 1 << 12 // 64 times what a household is shown

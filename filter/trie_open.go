@@ -76,7 +76,7 @@ func OpenTrie(b []byte) (*Trie, error) {
 		return nil, ErrTrieCorrupt
 	}
 	t.com.hash = t.root
-	t.com.hash.extend([]byte(com[:len(com)-1]))
+	t.com.hash.extend([]byte(com))
 	t.com.value, t.com.there = t.find(t.com.hash.sum())
 	return t, nil
 }

@@ -31,7 +31,10 @@ func visit(trie *Trie, r *rand.Rand) {
 	for i, s := range trie.segments {
 		for g := range groupsOf(i, trie.buckets) {
 			for b := range groupBuckets {
-				s.hotGroup(g).bucket(b)
+				hot := s.hotGroup(g)
+				first, n := hot.bucket(b)
+				hot.same(first, n, 0)
+				hot.valued(first)
 			}
 		}
 		for _, n := range trie.segmentNodes(nil, i) {

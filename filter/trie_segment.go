@@ -10,7 +10,7 @@ import (
 type segment struct {
 	salt      uint32
 	hotStart  []byte // 2 bytes each, in words from the start of hot; one more than groups
-	hot       []byte
+	hot       []byte // and what follows to the segment's end
 	coldStart []byte
 	cold      []byte
 }
@@ -29,7 +29,8 @@ func openSegment(b []byte, groups int) (segment, bool) {
 	var ok1, ok2 bool
 	s.hotStart, s.hot, ok1 = openPart(b[segmentHead:coldAt], groups)
 	s.coldStart, s.cold, ok2 = openPart(b[coldAt:], groups)
-	return s, ok1 && ok2
+	s.hot = b[int(coldAt)-len(s.hot):]
+	return s, ok1 && ok2 && len(b)-int(coldAt) >= overread
 }
 
 func openPart(b []byte, groups int) (starts, rest []byte, ok bool) {
@@ -51,7 +52,12 @@ func openPart(b []byte, groups int) (starts, rest []byte, ok bool) {
 
 // hotGroup is group g's hot part.
 func (s *segment) hotGroup(g int) hotGroup {
-	return hotGroup(s.hot[4*int(binary.LittleEndian.Uint16(s.hotStart[2*g:])) : 4*int(binary.LittleEndian.Uint16(s.hotStart[2*g+2:]))])
+	return hotGroup(s.hot[4*int(binary.LittleEndian.Uint16(s.hotStart[2*g:])):])
+}
+
+// hotSize is the bytes of group g's hot part.
+func (s *segment) hotSize(g int) int {
+	return 4 * int(binary.LittleEndian.Uint16(s.hotStart[2*g+2:])-binary.LittleEndian.Uint16(s.hotStart[2*g:]))
 }
 
 // coldGroup is group g's cold part.
@@ -59,66 +65,69 @@ func (s *segment) coldGroup(g int) coldGroup {
 	return coldGroup(s.cold[4*int(binary.LittleEndian.Uint16(s.coldStart[2*g:])) : 4*int(binary.LittleEndian.Uint16(s.coldStart[2*g+2:]))])
 }
 
-// hotGroup answers whether a bucket has a node with a hot byte.
+// hotGroup answers whether a bucket has a node with a hot byte. It does not end
+// where the group does: words are read whole, and bits past the group ignored.
+//
+// There is next to no branch in it: which bucket is asked for is chance, so a
+// processor guesses a branch that hangs on it wrong every other time, and
+// pays for that with the time of some fifty instructions.
 type hotGroup []byte
 
 // nodes is the number of nodes in the group.
-func (h hotGroup) nodes() int { return int(h[3]) }
+func (h hotGroup) nodes() int { return int(h[0]) }
 
-// onesTo is the number of nodes in the quarters before quarter q.
-func (h hotGroup) onesTo(q int) int {
+// nodesBefore is the number of nodes before quad q.
+func (h hotGroup) nodesBefore(q int) int {
+	n := int(h[q])
 	if q == 0 {
-		return 0
+		n = 0
 	}
-	return int(h[q-1])
+	return n
 }
 
 // bucket tells which nodes are in bucket b: the first one's number in the
-// group, and how many follow it, itself included.
+// group, and how many there are.
 func (h hotGroup) bucket(b int) (first, n int) {
-	q := b / quarterBuckets
-	start := groupHead + h.nodes()
-	at := start + q*quarterBuckets + h.onesTo(q)
-	i := at >> 5
-	at &= 31
-	word := wordAt(h, i) | (1<<at - 1)  // the zeros before the quarter do not count
-	if k := b % quarterBuckets; k > 0 { // the bucket starts after the kth zero
-		k--
-		for {
-			zeros := 32 - bits.OnesCount32(word)
-			if k < zeros {
-				break
-			}
-			k -= zeros
-			i++
-			word = wordAt(h, i)
-		}
-		zeros := ^word
-		for ; k > 0; k-- {
-			zeros &= zeros - 1
-		}
-		at = bits.TrailingZeros32(zeros) + 1
+	q, k := b/quadBuckets, b%quadBuckets
+	before := h.nodesBefore(q)
+	// The zero that is shifted in ends the bucket before the quad; the bucket
+	// lies between the kth zero after it and the next.
+	zeros := ^(bitsAt(h, 8*hotHead+9*h.nodes()+q*quadBuckets+before) << 1)
+	if k > 0 {
+		zeros &= zeros - 1
 	}
-	first = 32*i + at - start - b
-	for {
-		run := bits.TrailingZeros32(^(word >> at)) // past the word come zeros, so it ends there at the latest
-		if at+run < 32 {
-			return first, n + run
-		}
-		n += 32 - at
-		i, at = i+1, 0
-		word = wordAt(h, i)
+	if k > 1 {
+		zeros &= zeros - 1
 	}
+	if k > 2 {
+		zeros &= zeros - 1
+	}
+	start := bits.TrailingZeros64(zeros)
+	end := bits.TrailingZeros64(zeros & (zeros - 1))
+	return before + start - k, end - start - 1
 }
 
 // byteOf is node i's hot byte.
-func (h hotGroup) byteOf(i int) byte { return h[len(h)-1-i] }
+func (h hotGroup) byteOf(i int) byte { return h[hotHead+i] }
 
-// isValued tells whether node i is valued.
-func (h hotGroup) isValued(i int) bool { return bitAt(h, groupHead+i) }
+// same marks which of n nodes from the first on have a hot byte: the highest
+// bit of byte i says it of the ith. It looks at four at most.
+func (h hotGroup) same(first, n int, hot byte) uint32 {
+	const low = 0x7f7f7f7f
+	differ := binary.LittleEndian.Uint32(h[hotHead+first:]) ^ 0x01010101*uint32(hot)
+	return ^((differ&low + low) | differ | low) & (1<<(8*n) - 1)
+}
 
-// valuedBefore counts the valued ones among the first n nodes.
-func (h hotGroup) valuedBefore(n int) int { return onesBefore(h[groupHead/8:], n) }
+// valued tells whether node i is valued, and how many before it are.
+func (h hotGroup) valued(i int) (before int, is bool) {
+	flags := h[hotHead+h.nodes():]
+	for ; i >= 64; i -= 64 {
+		before += bits.OnesCount64(binary.LittleEndian.Uint64(flags))
+		flags = flags[8:]
+	}
+	word := binary.LittleEndian.Uint64(flags)
+	return before + bits.OnesCount64(word&(1<<i-1)), word>>i&1 != 0
+}
 
 // coldGroup confirms valued nodes and holds their values.
 type coldGroup []byte
@@ -146,34 +155,40 @@ func (c coldGroup) codeBefore(i int) (at, which int) {
 
 // bitsOf are the 24 cold bits of the ith valued node.
 func (c coldGroup) bitsOf(i int) uint32 {
-	b := c[len(c)-3-3*i:]
-	return uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16
+	return binary.LittleEndian.Uint32(c[len(c)-4-3*i:]) >> 8 // the byte before is never the first's
 }
 
 // check counts the nodes of group g, and reports whether it is laid out as it
 // should be: no lookup in it can then leave it.
 func (s *segment) check(g int, code *prefixCode) (nodes, valued int, ok bool) {
 	hot, cold := s.hotGroup(g), s.coldGroup(g)
-	if len(hot) < groupHead/8 {
+	size := s.hotSize(g)
+	if size < hotHead {
 		return 0, 0, false
 	}
 	nodes = hot.nodes()
-	start := groupHead + nodes
-	end := start + groupBuckets + nodes
-	if len(hot) != wholeWords((end+7)/8+nodes) || bitAt(hot, end-1) {
+	at := 8*hotHead + 9*nodes
+	if size != wholeWords((at+groupBuckets+nodes+7)/8) {
 		return 0, 0, false
 	}
-	ones := onesBefore(hot, start)
-	for q := 1; q < groupBuckets/quarterBuckets; q++ {
-		at := start + q*quarterBuckets + hot.onesTo(q)
-		if at > end || bitAt(hot, at-1) || onesBefore(hot, at)-ones != hot.onesTo(q) {
+	before := 0
+	for q := range groupBuckets / quadBuckets {
+		upTo := nodes
+		if q < groupBuckets/quadBuckets-1 {
+			upTo = hot.nodesBefore(q + 1)
+		}
+		n := upTo - before
+		if n < 0 || n > quadNodes {
 			return 0, 0, false
 		}
+		quad := bitsAt(hot, at) & (1<<(quadBuckets+n) - 1)
+		if bits.OnesCount64(quad) != n || quad>>(quadBuckets+n-1) != 0 {
+			return 0, 0, false
+		}
+		at += quadBuckets + n
+		before = upTo
 	}
-	if onesBefore(hot, end)-ones != nodes {
-		return 0, 0, false
-	}
-	valued = hot.valuedBefore(nodes)
+	valued, _ = hot.valued(nodes)
 	if valued > 0 && len(code.symbols) == 0 {
 		return 0, 0, false
 	}
@@ -198,12 +213,12 @@ func (s *segment) decode(nodes []node, g int, code *prefixCode) []node {
 	n := hot.nodes()
 	i, nth, bucket, codeAt := 0, 0, g*groupBuckets, coldHead
 	for at := range groupBuckets + n {
-		if !bitAt(hot, groupHead+n+at) {
+		if !bitAt(hot, 8*hotHead+9*n+at) {
 			bucket++
 			continue
 		}
 		fingerprint, value := uint32(hot.byteOf(i))<<24, uint16(inner)
-		if hot.isValued(i) {
+		if _, valued := hot.valued(i); valued {
 			fingerprint |= cold.bitsOf(nth)
 			value, codeAt = code.read(cold, codeAt)
 			value++
@@ -251,7 +266,7 @@ func (w *segmentWriter) layout(salt uint32, groups int, nodes []node) ([]byte, e
 		for n < len(nodes) && nodes[n].bucket() < (g+1)*groupBuckets {
 			n++
 		}
-		if n > groupNodes {
+		if n > groupNodes || crowded(nodes[:n]) {
 			return nil, errCrowded
 		}
 		w.start()
@@ -271,6 +286,16 @@ func (w *segmentWriter) layout(salt uint32, groups int, nodes []node) ([]byte, e
 	return w.out, nil
 }
 
+// crowded tells whether more nodes lie in a quad than a lookup reads at once.
+func crowded(nodes []node) bool {
+	for i := quadNodes; i < len(nodes); i++ {
+		if nodes[i].bucket()/quadBuckets == nodes[i-quadNodes].bucket()/quadBuckets {
+			return true
+		}
+	}
+	return false
+}
+
 // start notes where the next group starts.
 func (w *segmentWriter) start() {
 	w.hotStart = binary.LittleEndian.AppendUint16(w.hotStart, uint16(len(w.hot)/4))
@@ -278,13 +303,18 @@ func (w *segmentWriter) start() {
 }
 
 func (w *segmentWriter) addHot(bucket int, nodes []node) {
-	var head [groupHead / 8]byte
+	var head [hotHead]byte
+	head[0] = byte(len(nodes))
 	for _, n := range nodes {
-		for q := (n.bucket() - bucket) / quarterBuckets; q < len(head); q++ {
-			head[q]++ // the last one counts them all
+		for q := 1 + (n.bucket()-bucket)/quadBuckets; q < len(head); q++ {
+			head[q]++
 		}
 	}
-	bw := bitWriter{b: append(w.hot, head[:]...)}
+	w.hot = append(w.hot, head[:]...)
+	for _, n := range nodes {
+		w.hot = append(w.hot, byte(n.fingerprint()>>24))
+	}
+	bw := bitWriter{b: w.hot}
 	for _, n := range nodes {
 		if n.value() == inner {
 			bw.write(0, 1)
@@ -292,17 +322,15 @@ func (w *segmentWriter) addHot(bucket int, nodes []node) {
 			bw.write(1, 1)
 		}
 	}
-	i := 0
 	for end := bucket + groupBuckets; bucket < end; bucket++ {
-		for ; i < len(nodes) && nodes[i].bucket() == bucket; i++ {
+		in := 0
+		for ; in < len(nodes) && nodes[in].bucket() == bucket; in++ {
 			bw.write(1, 1)
 		}
 		bw.write(0, 1)
+		nodes = nodes[in:]
 	}
-	w.hot = room(bw.b, len(nodes))
-	for i := len(nodes) - 1; i >= 0; i-- {
-		w.hot = append(w.hot, byte(nodes[i].fingerprint()>>24))
-	}
+	w.hot = room(bw.b, 0)
 }
 
 func (w *segmentWriter) addCold(nodes []node) {

@@ -20,8 +20,8 @@ const (
 // lookupCode names the functions that a lookup runs through, whose
 // instructions are traced.
 var lookupCode = []string{
-	"Trie).Lookup", "walk).to", "Trie).find", "hotGroup.bucket", "confirm", "extend", "suffixHash).sum", "skip", "prefixCode).read",
-	"onesBefore", "Offsets",
+	"Trie).Lookup", "walk).to", "Trie).find", "hotGroup.bucket", "hotGroup.valued", "confirm", "extend", "suffixHash).sum", "skip", "prefixCode).read",
+	"Offsets",
 }
 
 // count counts the instructions of one question on mipsle, the smallest
