@@ -33,6 +33,7 @@ type Config struct {
 	Storage struct {
 		Dir        string
 		RuntimeDir string
+		ListsDir   string // Dir, unless it was set
 	}
 	DNS struct {
 		Listen       []netip.AddrPort
@@ -240,6 +241,10 @@ func (r *configReader) typed() *Config {
 	c := &Config{}
 	c.Storage.Dir = r.text("storage.dir")
 	c.Storage.RuntimeDir = r.text("storage.runtime_dir")
+	c.Storage.ListsDir = c.Storage.Dir
+	if r.v.Get("storage.lists_dir") != "" {
+		c.Storage.ListsDir = r.text("storage.lists_dir")
+	}
 
 	c.DNS.Listen = r.listens("dns.listen")
 	c.DNS.Networks = parseEach(r, "dns.networks", parsePrefix)

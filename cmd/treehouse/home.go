@@ -31,7 +31,7 @@ func (a *app) openFamily(c *Config) (*household.Family, *store.File, error) {
 
 // openLibrary opens blocklists.db with what the program knows by itself.
 func (a *app) openLibrary(c *Config) (*blocklists.Library, error) {
-	return blocklists.Open(c.Storage.Dir, blocklists.Options{
+	return blocklists.Open(c.Storage.ListsDir, blocklists.Options{
 		Catalogue: blocklists.Catalogue{
 			Topics: catalogue.Topics, Entries: catalogue.Entries, Protected: catalogue.Protected,
 			UT1: catalogue.UT1, V2fly: catalogue.V2fly,
