@@ -15,7 +15,7 @@ GO_BUILD := go build -trimpath -ldflags '-s -w'
 HOT      := $(addprefix github.com/treehouse-dns/treehouse/,filter resolver) runtime internal/runtime/... encoding/binary sync/atomic net/netip
 GO_SMALL := $(GO_BUILD) -tags nethttpomithttp2 -gcflags=all=-l $(HOT:%=-gcflags=%=)
 
-.PHONY: help run build test check scripts race foreign cross size fuzz bench-trie bench-dns setup clean
+.PHONY: help run build test check scripts race foreign cross size vm fuzz bench-trie bench-dns setup clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 20
@@ -59,6 +59,9 @@ cross: ## build for every processor we ship for
 size: ## print the size for mipsle and fail over 12 MiB raw or 3 MiB xz
 	@mkdir -p dist && GOOS=linux GOARCH=mipsle GOMIPS=softfloat $(GO_SMALL) -o dist/treehouse-mipsle ./cmd/treehouse
 	@.ci/size dist/treehouse-mipsle mipsle 12 3
+
+vm: build size ## run on an emulated 64 MB MIPS router with jffs2 (fetches Debian's kernel for it, once)
+	@e2e/vm/need && go run ./e2e/vm
 
 fuzz: ## fuzz everything that parses, 30 s each
 	@.ci/fuzz 30s
