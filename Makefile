@@ -15,7 +15,7 @@ GO_BUILD := go build -trimpath -ldflags '-s -w'
 HOT      := $(addprefix github.com/treehouse-dns/treehouse/,filter resolver) runtime internal/runtime/... encoding/binary sync/atomic net/netip
 GO_SMALL := $(GO_BUILD) -tags nethttpomithttp2 -gcflags=all=-l $(HOT:%=-gcflags=%=)
 
-.PHONY: help run build test check scripts race foreign cross size pages fuzz bench-trie bench-dns setup clean
+.PHONY: help run build test check scripts race foreign cross size pages vm fuzz bench-trie bench-dns setup clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 20
@@ -62,6 +62,9 @@ size: ## print the size for mipsle and fail over 12 MiB raw or 3 MiB xz
 
 pages: ## drive the pages in a browser: tasks, accessibility, a picture of each
 	@e2e/web/run
+
+vm: build size ## run on an emulated 64 MB MIPS router with jffs2 (fetches Debian's kernel for it, once)
+	@e2e/vm/need && go run ./e2e/vm
 
 fuzz: ## fuzz everything that parses, 30 s each
 	@.ci/fuzz 30s

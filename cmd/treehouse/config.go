@@ -33,6 +33,7 @@ type Config struct {
 	Storage struct {
 		Dir        string
 		RuntimeDir string
+		ListsDir   string // Dir, unless it was set
 	}
 	DNS struct {
 		Listen       []netip.AddrPort
@@ -264,6 +265,10 @@ func (r *configReader) typed() *Config {
 	c.Storage.RuntimeDir = r.text("storage.runtime_dir")
 	if _, err := os.Stat(c.Storage.RuntimeDir); err != nil { // a service's own folder goes when the service does
 		c.Storage.RuntimeDir = os.TempDir()
+	}
+	c.Storage.ListsDir = c.Storage.Dir
+	if r.v.Get("storage.lists_dir") != "" {
+		c.Storage.ListsDir = r.text("storage.lists_dir")
 	}
 
 	c.DNS.Listen = r.listens("dns.listen")

@@ -40,7 +40,7 @@ func (a *app) openLibrary(c *Config) (*blocklists.Library, error) {
 	if err != nil {
 		return nil, err
 	}
-	library, err := blocklists.Open(c.Storage.Dir, blocklists.Options{
+	library, err := blocklists.Open(c.Storage.ListsDir, blocklists.Options{
 		Catalogue: blocklists.Catalogue{
 			Topics: catalogue.Topics, Entries: catalogue.Entries, Protected: catalogue.Protected,
 			UT1: catalogue.UT1, V2fly: catalogue.V2fly,

@@ -1,0 +1,374 @@
+// Command vm runs Treehouse on a whole router of 64 MB of memory, emulated by
+// qemu: a MIPS 24Kc with Debian's kernel, the firmware in a squashfs, and the
+// family's rules in jffs2 on a NOR flash. `make vm` runs it; README.md says what
+// is real about it and what is not.
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/treehouse-dns/treehouse/store"
+)
+
+const (
+	cache     = "dist/vm"               // what is fetched and made
+	treehouse = "dist/treehouse-mipsle" // `make size`
+	native    = "./treehouse"           // `make build`
+
+	// runTime is what one run may take. A machine that does nothing else needs a
+	// third of it.
+	runTime = 8 * time.Minute
+	// stepTime is what one command on the router may take; most take a second.
+	stepTime = 40 * time.Second
+	// importTime is for the names of the small list, at 8 MiB.
+	importTime = 4 * time.Minute
+	// cuts is how often the power is cut during a change of the household, each
+	// time a little later after the first byte that reaches the flash.
+	cuts    = 3
+	cutStep = 15 * time.Millisecond
+)
+
+// Names that are asked for: in the built-in catalogue, in both lists, in the
+// large one only, in none.
+const (
+	catalogueName = "pornhub.com"
+	smallName     = "small.treehouse-test.net"
+	largeName     = "large.treehouse-test.net"
+	freeName      = "free.treehouse-test.net"
+)
+
+func main() {
+	s := &story{end: time.Now().Add(runTime)}
+	err := s.tell()
+	if s.router != nil {
+		s.router.cutPower()
+	}
+	fmt.Print(s.figures.String())
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "vm: %v; what the router said is in %s\n", err, filepath.Join(cache, "serial.log"))
+		os.Exit(1)
+	}
+}
+
+// story is one run: what happens to one flash chip.
+type story struct {
+	end     time.Time
+	figures strings.Builder // as "key value" lines
+	net     *internet
+	parts   parts
+	chip    *chip
+	router  *machine // the one that is on
+	trace   io.Writer
+	kids    int // people whom the router has said are there
+}
+
+func (s *story) tell() error {
+	for _, step := range []struct {
+		name string
+		do   func() error
+	}{
+		{"make the router", s.make},
+		{"boot with an empty flash, and add a family", s.firstBoot},
+		{"cut the power during changes of the family", s.cutPowerDuringChanges},
+		{"kill the daemon and an import", s.killDuringImport},
+		{"import 200,000 names on the router", s.importSmall},
+		{"take a snapshot of 1,000,000 names", s.takeLarge},
+		{"cut the power once more, and answer again", s.lastBoot},
+	} {
+		fmt.Fprintf(os.Stderr, "vm: %s\n", step.name)
+		if err := step.do(); err != nil {
+			return fmt.Errorf("%s: %w", step.name, err)
+		}
+		if time.Now().After(s.end) {
+			return fmt.Errorf("%s: the run has taken over %v; is this machine busy?", step.name, runTime)
+		}
+	}
+	return nil
+}
+
+func (s *story) figure(key string, value any) { fmt.Fprintf(&s.figures, "vm64.%s %v\n", key, value) }
+
+// limit is how long a step may take that may take this long at most.
+func (s *story) limit(step time.Duration) time.Duration { return min(step, time.Until(s.end)) }
+
+// on runs a command on the router.
+func (s *story) on(command string) (string, error) { return s.router.run(s.limit(stepTime), command) }
+
+// make builds the images, the lists and the internet.
+func (s *story) make() error {
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		return err
+	}
+	log, err := os.Create(filepath.Join(cache, "serial.log"))
+	if err != nil {
+		return err
+	}
+	s.trace = log
+	if s.net, err = startInternet(cache); err != nil {
+		return err
+	}
+	small, large := filepath.Join(cache, "small.txt.gz"), filepath.Join(cache, "large.txt.gz")
+	if err := errors.Join(listOf(small, smallNames, smallName), listOf(large, largeNames, smallName, largeName)); err != nil {
+		return err
+	}
+	s.net.serve(small)
+	if err := makeFeed(large, filepath.Join(cache, "feed.db")); err != nil {
+		return err
+	}
+	config := fmt.Sprintf(`# Written by e2e/vm.
+storage: {dir: /overlay/treehouse, lists_dir: /tmp/lists}
+dns: {listen: ["0.0.0.0:53"]}
+upstream: {servers: ["%[1]s:%[2]d"]}
+pages: {listen: []}
+devices: {leases: []}
+lists:
+  memory: 8MiB
+  update_every: 0
+  sources: [{id: big, url: "http://%[1]s:%[3]d/list.txt", topic: adult, allow_http: true, allow_private: true}]
+`, hostAddress, s.net.dnsPort, s.net.listPort)
+	if s.parts, err = makeParts(cache, treehouse, []byte(config)); err != nil {
+		return err
+	}
+	s.chip, err = newChip(filepath.Join(cache, "chip"), s.parts.firmware)
+	return err
+}
+
+// makeFeed compiles a list as a provider does, and leaves in the file to what a
+// router in feed mode holds: the snapshot alone.
+func makeFeed(list, to string) error {
+	dir, err := os.MkdirTemp("", "treehouse-vm-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if err := run(native, "lists", "import", "--storage-dir", dir, "--topic", "adult", "--id", "big", list); err != nil {
+		return err
+	}
+	built, err := store.Open(filepath.Join(dir, "blocklists.db"), store.Options{})
+	if err != nil {
+		return err
+	}
+	snapshot, err := built.ReadLarge("snapshot")
+	if err != nil {
+		return err
+	}
+	if err := os.Remove(to); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	feed, err := store.Open(to, store.Options{})
+	if err != nil {
+		return err
+	}
+	return feed.WriteLarge("snapshot", func(w io.Writer) error {
+		_, err := w.Write(snapshot)
+		return err
+	}, nil)
+}
+
+// boot switches the router on and starts the daemon, as procd would.
+func (s *story) boot() error {
+	port, err := freePort()
+	if err != nil {
+		return err
+	}
+	if s.router, err = newMachine(s.parts, s.chip, port, s.trace); err != nil {
+		return err
+	}
+	if err := s.router.send("t='/rom/treehouse --config /rom/treehouse.yaml'"); err != nil {
+		return err
+	}
+	return s.startDaemon()
+}
+
+func (s *story) startDaemon() error {
+	_, err := s.on("$t serve >>/tmp/serve.log 2>&1 & daemon=$!")
+	return err
+}
+
+// freePort is one that nobody uses at the moment; qemu cannot say which it chose.
+func freePort() (int, error) {
+	c, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer c.Close()
+	return c.LocalAddr().(*net.UDPAddr).Port, nil
+}
+
+// answer asks the router for a name until it has the wanted address.
+func (s *story) answer(name, want string) error {
+	var got []byte
+	for end := time.Now().Add(s.limit(stepTime)); time.Now().Before(end); {
+		var err error
+		got, err = exec.Command("dig", "@127.0.0.1", "-p", fmt.Sprint(s.router.dnsPort), "+short", "+tries=1", "+time=1", name, "A").Output()
+		if err == nil && strings.TrimSpace(string(got)) == want {
+			return nil
+		}
+		time.Sleep(50 * time.Millisecond) // refused at once while nobody listens
+	}
+	return fmt.Errorf("%s should be %s; the router's last answer: %q", name, want, got)
+}
+
+// filters holds that a blocked name is blocked and another is resolved.
+func (s *story) filters(blocked string) error {
+	return errors.Join(s.answer(blocked, "0.0.0.0"), s.answer(freeName, upstreamAddress()))
+}
+
+func (s *story) firstBoot() error {
+	if err := s.boot(); err != nil {
+		return err
+	}
+	if _, err := s.on("grep '/overlay jffs2' /proc/mounts && $t people add Ana --age 9 && $t devices add 'the tablet' --address " + hostAddress + " --person Ana"); err != nil {
+		return err
+	}
+	if err := s.filters(catalogueName); err != nil {
+		return err
+	}
+	rss, err := s.daemonRSS()
+	s.figure("rss_mib_catalogue", rss)
+	return err
+}
+
+// daemonRSS is the daemon's resident memory in MiB, the pages of the binary
+// that it shares with the cache of the firmware among it.
+func (s *story) daemonRSS() (string, error) {
+	said, err := s.on(`awk '/^VmRSS/ {printf "%.1f\n", $2/1024}' /proc/$daemon/status`)
+	return strings.TrimSpace(said), err
+}
+
+// cutPowerDuringChanges adds people one after the other, and cuts the power as
+// the flash is being written. Whoever the router has said is there must be.
+func (s *story) cutPowerDuringChanges() error {
+	for cut := range cuts {
+		if err := s.router.send(fmt.Sprintf(`i=%d; while i=$((i+1)) && $t people add kid$i --age 9; do echo "=there $i"; done`, s.kids)); err != nil {
+			return err
+		}
+		for range 2 {
+			said, err := s.router.until("=there ", s.limit(stepTime))
+			if err != nil {
+				return fmt.Errorf("%w: %s", err, strings.Join(said, "\n"))
+			}
+			s.kids++
+		}
+		if err := s.chip.waitForWrite(s.limit(stepTime)); err != nil {
+			return err
+		}
+		time.Sleep(time.Duration(cut) * cutStep)
+		s.kids += s.router.cutPowerAfter("=there ")
+		if err := s.bootAgain(); err != nil {
+			return fmt.Errorf("after cut %d: %w", cut+1, err)
+		}
+	}
+	s.figure("power_cuts_survived", cuts)
+	return nil
+}
+
+// bootAgain switches the router on, and finds the family as it was last
+// acknowledged. A change that was not may have happened or not.
+func (s *story) bootAgain() error {
+	if err := s.boot(); err != nil {
+		return err
+	}
+	if err := s.filters(catalogueName); err != nil {
+		return err
+	}
+	said, err := s.on("$t people --json; ls /overlay/treehouse; cat /tmp/serve.log >/tmp/was.log")
+	if err != nil {
+		return err
+	}
+	if strings.Contains(said, ".bad-") {
+		return fmt.Errorf("a file was damaged: %s", said)
+	}
+	var people []struct{ Name string }
+	if err := json.NewDecoder(strings.NewReader(said)).Decode(&people); err != nil {
+		return fmt.Errorf("%w in %q", err, said)
+	}
+	there := map[string]bool{}
+	for _, p := range people {
+		there[p.Name] = true
+	}
+	for i := range s.kids {
+		if name := fmt.Sprintf("kid%d", i+1); !there[name] {
+			return fmt.Errorf("%s was acknowledged, and is lost", name)
+		}
+	}
+	if !there["Ana"] || len(people) > s.kids+2 {
+		return fmt.Errorf("%d acknowledged, and there is: %s", s.kids, said)
+	}
+	s.kids = len(people) - 1 // the one in flight may have come through
+	return nil
+}
+
+// killDuringImport kills daemon and import at once, as the kernel does when
+// memory runs out. The daemon that follows filters, and the next import works.
+func (s *story) killDuringImport() error {
+	if _, err := s.on("$t lists update >/tmp/import.log 2>&1 & import=$!"); err != nil {
+		return err
+	}
+	_, err := s.on("n=0; while [ ! -s /tmp/lists/blocklists.db ] || [ $n -lt 8 ]; do sleep 1; n=$((n+1)); done; kill -9 $import $daemon; wait $import; wait $daemon; ! kill -0 $daemon")
+	if err != nil {
+		return err
+	}
+	if err := s.startDaemon(); err != nil {
+		return err
+	}
+	return s.filters(catalogueName)
+}
+
+func (s *story) importSmall() error {
+	begun := time.Now()
+	said, err := s.router.run(s.limit(importTime), "$t lists update")
+	s.figure("import_200k_s", seconds(time.Since(begun)))
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, said)
+	}
+	if err := s.filters(smallName); err != nil {
+		return err
+	}
+	rss, err := s.daemonRSS()
+	s.figure("rss_mib_200k", rss)
+	return err
+}
+
+// takeLarge puts a compiled file in the place of the lists, as a feed does: the
+// sorting and the names of a million do not fit beside each other in the
+// 24 MiB that tmpfs has here.
+func (s *story) takeLarge() error {
+	begun := time.Now()
+	if _, err := s.on(fmt.Sprintf("wget -q -O /tmp/lists/new http://%s:%d/feed.db && mv /tmp/lists/new /tmp/lists/blocklists.db", hostAddress, s.net.listPort)); err != nil {
+		return err
+	}
+	if err := s.filters(largeName); err != nil {
+		return err
+	}
+	s.figure("update_1m_s", seconds(time.Since(begun)))
+	rss, err := s.daemonRSS()
+	s.figure("rss_mib_1m", rss)
+	if err != nil {
+		return err
+	}
+	free, err := s.on(`awk '/^MemAvailable/ {printf "%.1f\n", $2/1024}' /proc/meminfo`)
+	s.figure("available_mib_1m", strings.TrimSpace(free))
+	return err
+}
+
+func (s *story) lastBoot() error {
+	s.router.cutPower()
+	begun := time.Now()
+	if err := s.bootAgain(); err != nil {
+		return err
+	}
+	s.figure("boot_to_checked_s", seconds(time.Since(begun)))
+	return nil
+}
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%.1f", d.Seconds()) }
