@@ -1,5 +1,5 @@
 // Command vm runs Treehouse on a whole router of 64 MB of memory, emulated by
-// qemu: a MIPS 24Kc with Debian's kernel, the firmware in a squashfs, and the
+// qemu: a MIPS processor with Debian's 32-bit kernel, the firmware in a squashfs, and the
 // family's rules in jffs2 on a NOR flash. `make vm` runs it; README.md says what
 // is real about it and what is not.
 package main
@@ -25,7 +25,7 @@ const (
 	native    = "./treehouse"           // `make build`
 
 	// runTime is what one run may take. A machine that does nothing else needs a
-	// third of it.
+	// quarter of it.
 	runTime = 8 * time.Minute
 	// stepTime is what one command on the router may take; most take a second.
 	stepTime = 40 * time.Second
@@ -70,7 +70,7 @@ type story struct {
 	trace   io.Writer
 	kids    int           // people whom the router has said are there
 	halves  int           // cuts after which an unfinished copy of household.db was there
-	answer1 time.Duration // from power to the first answer, at the last boot
+	answers time.Duration // from power to the first answer, at the last boot
 }
 
 func (s *story) tell() error {
@@ -201,7 +201,7 @@ func (s *story) boot() error {
 	if err := s.answer(catalogueName, "0.0.0.0"); err != nil {
 		return err
 	}
-	s.answer1 = time.Since(s.router.started)
+	s.answers = time.Since(s.router.started)
 	return nil
 }
 
@@ -383,7 +383,7 @@ func (s *story) lastBoot() error {
 	if err := s.bootAgain(); err != nil {
 		return err
 	}
-	s.figure("boot_to_answer_s", seconds(s.answer1))
+	s.figure("boot_to_answer_s", seconds(s.answers))
 	return nil
 }
 
