@@ -34,7 +34,7 @@ const (
 	// cuts is how often the power is cut during a change of the household, each
 	// time a little later after the first byte that reaches the flash.
 	cuts    = 3
-	cutStep = 15 * time.Millisecond
+	cutStep = 4 * time.Millisecond
 )
 
 // Names that are asked for: in the built-in catalogue, in both lists, in the
