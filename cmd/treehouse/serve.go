@@ -298,7 +298,7 @@ func (d *daemon) resolverConfig() resolver.Config {
 		BlockTTL:     uint32(c.DNS.BlockedTTL / time.Second),
 		Networks:     c.DNS.Networks,
 		OwnNames:     c.DNS.OwnNames,
-		OwnAddresses: c.DNS.OwnAddresses,
+		OwnAddresses: ownAddresses(c),
 		Local:        &d.local,
 		LocalDomains: c.Local.Domains,
 
@@ -327,6 +327,30 @@ func (d *daemon) resolverConfig() resolver.Config {
 		})
 	}
 	return out
+}
+
+// ownAddresses are where dns.own_names lead.
+func ownAddresses(c *Config) []netip.Addr {
+	own := slices.Clone(c.DNS.OwnAddresses)
+	if len(own) > 0 {
+		return own
+	}
+	for _, l := range c.Pages.Listen {
+		if !l.Addr().IsUnspecified() {
+			own = append(own, l.Addr())
+			continue
+		}
+		addrs, err := net.InterfaceAddrs()
+		if err != nil {
+			continue // the pages are still to be had by their address
+		}
+		for _, a := range addrs {
+			if prefix, err := netip.ParsePrefix(a.String()); err == nil && prefix.Addr().IsPrivate() && prefix.Addr().Is4() == l.Addr().Is4() {
+				own = append(own, prefix.Addr())
+			}
+		}
+	}
+	return own
 }
 
 // reachesUs tells whether a query to an address comes back to one that we listen
