@@ -19,6 +19,38 @@ import (
 	"github.com/treehouse-dns/treehouse/resolver"
 )
 
+// startPeer runs a server on a port that is free, and waits until it answers. A
+// port that somebody else has taken meanwhile ends it; then it gets another.
+func startPeer(t *testing.T, name string, command func(port int) *exec.Cmd) netip.AddrPort {
+	const tries = 5
+	var out bytes.Buffer
+	for range tries {
+		l, err := net.Listen("tcp4", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		upstream := l.Addr().(*net.TCPAddr).AddrPort()
+		l.Close()
+		cmd := command(int(upstream.Port()))
+		cmd.Stdout, cmd.Stderr = &out, &out
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- cmd.Wait() }()
+		for started := time.Now(); time.Since(started) < 10*time.Second && len(ended) == 0; {
+			if answers(upstream) {
+				t.Cleanup(func() { cmd.Process.Kill(); <-ended })
+				return upstream
+			}
+		}
+		cmd.Process.Kill()
+		<-ended
+	}
+	t.Fatalf("%s does not answer: %s", name, &out)
+	return netip.AddrPort{}
+}
+
 // TestRealUpstreams asks through unbound and dnsmasq as they come from the
 // distribution: what a script makes up is not all that servers do.
 func TestRealUpstreams(t *testing.T) {
@@ -67,26 +99,7 @@ func TestRealUpstreams(t *testing.T) {
 			if _, err := exec.LookPath(name); err != nil {
 				t.Skipf("%s is not installed", name)
 			}
-			p, err := net.ListenPacket("udp4", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			port := p.LocalAddr().(*net.UDPAddr).Port
-			p.Close()
-			cmd := command(port)
-			var out bytes.Buffer
-			cmd.Stdout, cmd.Stderr = &out, &out
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-			upstream := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(port))
-			started := time.Now()
-			for !answers(upstream) {
-				if time.Since(started) > 10*time.Second {
-					t.Fatalf("%s does not answer: %s", name, &out)
-				}
-			}
+			upstream := startPeer(t, name, command)
 			ask := through(t, upstream)
 			for _, c := range []struct {
 				name  string
