@@ -92,11 +92,10 @@ func (a *app) nameCommand(verb string, allow bool) *cobra.Command {
 			})
 		},
 	}
-	c.Flags().StringVar(&who, "person", "", "for whom")
+	forPerson(c, &who)
 	c.Flags().DurationVar(&length, "for", 0, "how long, such as 1h; without it, always")
 	c.Flags().StringVar(&until, "until", "", `until when, such as "18:00"`)
 	c.Flags().StringVar(&why, "why", "", "a few words for the person to read")
-	mustHave(c, "person")
 	return c
 }
 
@@ -114,8 +113,7 @@ func (a *app) forgetCommand() *cobra.Command {
 			})
 		},
 	}
-	c.Flags().StringVar(&who, "person", "", "for whom")
-	mustHave(c, "person")
+	forPerson(c, &who)
 	return c
 }
 
@@ -144,8 +142,7 @@ func (a *app) switchCommand() *cobra.Command {
 			})
 		},
 	}
-	c.Flags().StringVar(&who, "person", "", "for whom")
-	mustHave(c, "person")
+	forPerson(c, &who)
 	return c
 }
 
@@ -174,9 +171,8 @@ func (a *app) moreTimeCommand() *cobra.Command {
 			})
 		},
 	}
-	c.Flags().StringVar(&who, "person", "", "for whom")
+	forPerson(c, &who)
 	c.Flags().StringVar(&of, "of", household.ExceptNight, `of what: "night", a service, or "group:gaming"`)
-	mustHave(c, "person")
 	return c
 }
 
@@ -246,12 +242,13 @@ func printRequests(w io.Writer, h *household.Household) {
 	t.Flush()
 }
 
-// mustHave makes a flag one that has to be given.
-func mustHave(c *cobra.Command, flag string) {
+// forPerson gives a command the flag --person, which has to be given.
+func forPerson(c *cobra.Command, who *string) {
+	c.Flags().StringVar(who, "person", "", "for whom")
 	run := c.RunE
 	c.RunE = func(cmd *cobra.Command, args []string) error {
-		if !cmd.Flags().Changed(flag) {
-			return &usageError{fmt.Errorf("`%s` needs --%s", cmd.CommandPath(), flag)}
+		if !cmd.Flags().Changed("person") {
+			return &usageError{fmt.Errorf("`%s` needs --person", cmd.CommandPath())}
 		}
 		return run(cmd, args)
 	}
