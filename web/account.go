@@ -45,6 +45,7 @@ type vaulted struct {
 	Accounts []account  `json:"accounts,omitempty"`
 	Sessions []session  `json:"sessions,omitempty"`
 	Tokens   []apiToken `json:"tokens,omitempty"`
+	Passkeys []passkey  `json:"passkeys,omitempty"`
 	Ready    bool       `json:"ready,omitempty"` // set-up was finished
 }
 
@@ -227,7 +228,7 @@ func (a *accounts) add(name string, role Role, hash string) error {
 // Claim sets a parent's passphrase without the claim code, for whoever owns the
 // router anyway: the command line, or a package that asks for one. name is the
 // account's; empty is the first parent's. It signs that account out everywhere,
-// in a running Server too. Any error is a sentence.
+// in a running Server too, and takes its passkeys away. Any error is a sentence.
 func Claim(vault Vault, name, passphrase string) error {
 	if checkPassphrase(passphrase) != nil {
 		return fmt.Errorf("a passphrase has %d to %d characters and is none of the 3,000 most common ones", minPassphrase, maxPassphrase)
@@ -249,5 +250,11 @@ func Claim(vault Vault, name, passphrase string) error {
 	if err != nil {
 		return err
 	}
-	return a.add(name, RoleParent, hash)
+	if err := a.add(name, RoleParent, hash); err != nil {
+		return err
+	}
+	return a.change(func(v *vaulted) error {
+		v.dropPasskeys(func(k passkey) bool { return k.Account == name })
+		return nil
+	})
 }

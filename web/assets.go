@@ -22,6 +22,8 @@ type assets struct {
 	style string           // the URL paths
 	quick string
 	icon  string
+
+	passkey string // only in builds with passkeys
 }
 
 type asset struct {
@@ -31,11 +33,7 @@ type asset struct {
 
 func packAssets(hue int) *assets {
 	a := &assets{files: map[string]asset{}}
-	add := func(name, kind string) string {
-		text, err := assetFiles.ReadFile("assets/" + name)
-		if err != nil {
-			panic(err) // embedded
-		}
+	add := func(name, kind string, text []byte) string {
 		if hue != 0 {
 			text = bytes.Replace(text, []byte("--hue: 150"), []byte("--hue: "+strconv.Itoa(hue)), 1)
 		}
@@ -48,9 +46,19 @@ func packAssets(hue int) *assets {
 		a.files[at] = asset{kind, text, z.Bytes()}
 		return at
 	}
-	a.style = add("style.css", "text/css; charset=utf-8")
-	a.quick = add("quick.js", "text/javascript; charset=utf-8")
-	a.icon = add("icon.svg", "image/svg+xml")
+	file := func(name, kind string) string {
+		text, err := assetFiles.ReadFile("assets/" + name)
+		if err != nil {
+			panic(err) // embedded
+		}
+		return add(name, kind, text)
+	}
+	a.style = file("style.css", "text/css; charset=utf-8")
+	a.quick = file("quick.js", "text/javascript; charset=utf-8")
+	a.icon = file("icon.svg", "image/svg+xml")
+	if passkeyScript != "" {
+		a.passkey = add("passkey.js", "text/javascript; charset=utf-8", []byte(passkeyScript))
+	}
 	return a
 }
 

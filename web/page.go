@@ -29,6 +29,7 @@ type page struct {
 	tongues []tongue
 	assets  *assets
 	claimed bool
+	passkey bool // this browser may use one here
 	notice  *notice
 	trouble []Trouble
 }
@@ -52,7 +53,7 @@ func (s *Server) page(r *http.Request, v *visitor, title string) *page {
 	h := s.home.Household()
 	p := &page{
 		words: s.dictionary.choose(r), who: v, token: s.formToken(v), path: r.URL.Path, brand: &s.brand,
-		now: s.now().In(h.Zone()), house: h, home: s.home, tongues: s.dictionary.tongues, assets: s.assets, claimed: s.accounts.claimed(),
+		now: s.now().In(h.Zone()), house: h, home: s.home, tongues: s.dictionary.tongues, assets: s.assets, claimed: s.accounts.claimed(), passkey: mayUsePasskeys(r),
 	}
 	p.title = p.T(title)
 	return p

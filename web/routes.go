@@ -69,6 +69,7 @@ func (s *Server) routes() http.Handler {
 
 	m.HandleFunc("POST /settings/token", s.proven(s.signed(s.addToken)))
 	m.HandleFunc("POST /settings/untoken", s.signed(s.forgetToken))
+	s.passkeyRoutes(m)
 	s.apiRoutes(m)
 
 	m.HandleFunc("/", s.open(func(w http.ResponseWriter, r *http.Request, v *visitor) {

@@ -62,6 +62,8 @@ type Server struct {
 	live    *streams
 	rules   atomic.Pointer[compiled]
 
+	passkeyState passkeyState
+
 	buffers, zipper sync.Pool
 	zip             sync.Mutex
 }

@@ -13,6 +13,7 @@ type settingsView struct {
 	sessions []session
 	accounts []account
 	tokens   []apiToken
+	passkeys []passkey
 }
 
 func (s *Server) showSettings(w http.ResponseWriter, r *http.Request, v *visitor) {
@@ -22,7 +23,7 @@ func (s *Server) showSettings(w http.ResponseWriter, r *http.Request, v *visitor
 	if v.may(RoleParent) {
 		of = "" // everyone's
 	}
-	view := settingsView{sessions: s.accounts.sessions(of), tokens: s.accounts.tokens()}
+	view := settingsView{sessions: s.accounts.sessions(of), tokens: s.accounts.tokens(), passkeys: s.accounts.passkeys(of)}
 	for _, name := range s.accounts.names() {
 		if a, ok := s.accounts.find(name); ok {
 			view.accounts = append(view.accounts, a)
@@ -104,6 +105,7 @@ func (s *Server) forgetAccount(r *http.Request, v *visitor) (done, error) {
 	return done{key: "saved"}, s.accounts.change(func(a *vaulted) error {
 		a.Accounts = slices.DeleteFunc(a.Accounts, func(c account) bool { return c.Name == name })
 		a.signOut(func(o session) bool { return o.Account == name })
+		a.dropPasskeys(func(k passkey) bool { return k.Account == name })
 		return nil
 	})
 }
