@@ -36,6 +36,7 @@ check: ## format, vet, and all tests on this machine
 	@test -z "$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go'))" || { gofmt -l .; echo 'run gofmt -w on these files'; exit 1; }
 	go vet ./...
 	go test ./...
+	go vet -tags passkeys ./web && go test -tags passkeys -run Passkey ./web
 
 scripts: ## shellcheck every script
 	@grep -rlE '^#!/usr/bin/env bash' .ci deploy e2e --include='*' --exclude-dir=node_modules | xargs shellcheck
