@@ -36,6 +36,9 @@ func packAssets(hue int) *assets {
 		if err != nil {
 			panic(err) // embedded
 		}
+		if path.Ext(name) == ".js" {
+			text = withoutComments(text)
+		}
 		if hue != 0 {
 			text = bytes.Replace(text, []byte("--hue: 150"), []byte("--hue: "+strconv.Itoa(hue)), 1)
 		}
@@ -52,6 +55,18 @@ func packAssets(hue int) *assets {
 	a.quick = add("quick.js", "text/javascript; charset=utf-8")
 	a.icon = add("icon.svg", "image/svg+xml")
 	return a
+}
+
+// withoutComments is a script without the lines that are comments and without
+// indentation: a browser needs neither.
+func withoutComments(script []byte) []byte {
+	var out []byte
+	for line := range bytes.Lines(script) {
+		if line = bytes.TrimLeft(line, " "); !bytes.HasPrefix(line, []byte("//")) {
+			out = append(out, line...)
+		}
+	}
+	return out
 }
 
 func (a *assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {

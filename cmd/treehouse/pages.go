@@ -30,6 +30,7 @@ func (d *daemon) listenPages() error {
 	d.pages, err = web.New(web.Options{
 		Home: pagesHome{d.family, d}, Vault: vault{d.familyFile}, Hosts: hosts,
 		Country: d.config.Pages.Country, Language: d.config.Pages.Language, Now: d.clock.Now, Log: d.log,
+		Probes: d.probes, Look: d.lookAround,
 	})
 	if err != nil {
 		return err
@@ -46,6 +47,27 @@ func (d *daemon) listenPages() error {
 		d.log.Info("nobody has set this house up yet", "claim_code", code)
 	}
 	return nil
+}
+
+// whoAsks is whose rules a query is answered by.
+func (d *daemon) whoAsks(source netip.Addr, mac []byte) filter.PolicyID {
+	return d.family.Identify(source, mac).Policy
+}
+
+// lookAround makes those of the doctor's tests that tell a parent what a child
+// could get around.
+func (d *daemon) lookAround(ctx context.Context) []web.Tested {
+	c := d.app.newDoctor(d.config)
+	c.clock, c.listen, c.house, c.snap = d.clock, d.server.Addrs(), d.family.Household(), d.live.Load()
+	results := map[result]web.Result{good: web.ResultGood, mend: web.ResultMend, untested: web.ResultUnknown}
+	var all []web.Tested
+	for _, t := range []struct {
+		what string
+		test func(context.Context) []finding
+	}{{"names", c.testBlocks}, {"canaries", c.testCanaries}, {"firewall", c.testFirewall}} {
+		all = append(all, web.Tested{What: t.what, Result: results[t.test(ctx)[0].Result]})
+	}
+	return all
 }
 
 func (d *daemon) servePages(ctx context.Context) error {
