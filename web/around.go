@@ -78,7 +78,7 @@ type deviceView struct {
 	noRule bool // the device is an adult's
 }
 
-// testDevice shows a browser four pictures under names made up for it, and then
+// testDevice shows a browser five pictures under names made up for it, and then
 // which of the names came to us. It needs no JavaScript and no sign-in.
 func (s *Server) testDevice(w http.ResponseWriter, r *http.Request, v *visitor) {
 	p := s.page(r, v, "probe.title")
@@ -86,7 +86,7 @@ func (s *Server) testDevice(w http.ResponseWriter, r *http.Request, v *visitor) 
 	found, known := s.probes.found(r.URL.Query().Get("run"))
 	switch {
 	case known:
-		view.wait = found.asked < probesPerRun && s.now().Sub(found.began) < settling && !found.began.After(s.now())
+		view.wait = !found.whole() && s.now().Sub(found.began) < settling && !found.began.After(s.now())
 		view.next = "/around/device?run=" + found.id
 		view.lines = s.deviceLines(p, r, found)
 	case s.probes == nil || r.TLS != nil: // a page over TLS may show no picture without it
@@ -109,7 +109,7 @@ func (s *Server) deviceLines(p *page, r *http.Request, found run) []testLine {
 		return []testLine{{ResultMend, p.T("probe.asks.mend")}, {ResultUnknown, p.T("probe.ports")}}
 	}
 	asks := testLine{ResultGood, p.T("probe.asks.good")}
-	if found.asked < probesPerRun {
+	if !found.whole() {
 		asks = testLine{ResultMend, p.T("probe.asks.some")}
 	}
 	who := testLine{ResultMend, p.T("probe.who.mend")}

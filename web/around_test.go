@@ -79,7 +79,7 @@ func TestDeviceAsks(t *testing.T) {
 			}
 		}
 	}
-	all := []int{0, 1, 2, 3}
+	all := []int{0, 1, 2, 3, 4}
 	for name, c := range map[string]struct {
 		device string
 		asks   func(p *web.Probes, names []string)
@@ -89,9 +89,10 @@ func TestDeviceAsks(t *testing.T) {
 		"through dnsmasq": {anas, ask("127.0.0.1", []byte{2, 0, 0, 0, 0, 1}, all...), []string{"good This browser asks Treehouse.", "good Treehouse knows that you are Ana."}},
 		"nothing comes":   {anas, func(*web.Probes, []string) {}, []string{"to mend No dot came by Treehouse.", "VPN", "not tested A browser cannot test ports 53 and 853."}},
 		"some come":       {anas, ask(anas, nil, 0, 2), []string{"to mend Only some dots came by Treehouse."}},
+		"led elsewhere":   {anas, ask(anas, nil, all...), []string{"to mend Only some dots came by Treehouse."}},
 		"one twice":       {anas, ask(anas, nil, 1, 1, 1, 1), []string{"to mend Only some dots came by Treehouse."}},
 		"somebody else's": {anas, ask(marias, nil, all...), []string{"good This browser asks Treehouse.", "to mend Treehouse took you for someone else."}},
-		"from two places": {anas, func(p *web.Probes, n []string) { ask(marias, nil, 0)(p, n); ask(anas, nil, 1, 2, 3)(p, n) }, []string{"to mend Treehouse took you for someone else."}},
+		"from two places": {anas, func(p *web.Probes, n []string) { ask(marias, nil, 0)(p, n); ask(anas, nil, 1, 2, 3, 4)(p, n) }, []string{"to mend Treehouse took you for someone else."}},
 		"nobody's device": {strangers, ask(strangers, nil, all...), []string{"to mend Treehouse does not know whose device this is."}},
 		"a parent's":      {marias, ask(marias, nil, all...), []string{"This device has no rules of a child"}},
 		"over IPv6": {anas, func(p *web.Probes, n []string) {
@@ -99,7 +100,7 @@ func TestDeviceAsks(t *testing.T) {
 			p.Asked(netip.MustParseAddr(anas), nil, []byte(n[3]), true)
 		}, []string{"good It asks the new way too (IPv6)."}},
 		"what is not ours": {anas, func(p *web.Probes, n []string) {
-			for _, wrong := range []string{"", "-", n[0] + "0", "x" + n[0], strings.TrimSuffix(n[0], "0") + "4", strings.TrimSuffix(n[0], "0") + "00", strings.TrimSuffix(n[0], "0") + "+0", strings.TrimSuffix(n[0], "-0")} {
+			for _, wrong := range []string{"", "-", n[0] + "0", "x" + n[0], strings.TrimSuffix(n[0], "0") + "5", strings.TrimSuffix(n[0], "0") + "00", strings.TrimSuffix(n[0], "0") + "+0", strings.TrimSuffix(n[0], "-0")} {
 				if p.Asked(netip.MustParseAddr(anas), nil, []byte(wrong), false) {
 					t.Errorf("%q is known", wrong)
 				}
@@ -111,13 +112,21 @@ func TestDeviceAsks(t *testing.T) {
 			b := s.browser(c.device)
 			page := b.get("/around/device").Body.String()
 			names := labels(page)
-			if len(names) != 4 || len(slices.Compact(slices.Sorted(slices.Values(names)))) != 4 {
+			if len(names) != 5 || len(slices.Compact(slices.Sorted(slices.Values(names)))) != 5 {
 				t.Fatalf("the page makes up %v", names)
 			}
 			if again := labels(b.get("/around/device").Body.String()); again[0] == names[0] {
 				t.Error("the names are used twice")
 			}
 			c.asks(probes, names)
+			for i, n := range names { // the browser fetches what it was led to
+				if name == "led elsewhere" && i == 2 {
+					continue
+				}
+				r := httptest.NewRequest(http.MethodGet, "/around/dot.svg", nil)
+				r.Host = n + ".probe.treehouse.home.arpa"
+				b.do(r)
+			}
 			s.passes(4 * time.Second)
 			result := text(b.get(shown.FindStringSubmatch(page)[1]).Body.String())
 			says(t, result, append(c.want, "What Treehouse cannot do", "One more test, out of the house")...)
@@ -138,7 +147,7 @@ func TestDeviceWaits(t *testing.T) {
 	s.passes(4 * time.Second)
 	says(t, text(b.get(next).Body.String()), "No dot came by Treehouse.")
 	s.passes(10 * time.Minute) // forgotten: another test begins
-	if w := b.get(next).Body.String(); len(labels(w)) != 4 {
+	if w := b.get(next).Body.String(); len(labels(w)) != 5 {
 		t.Errorf("what is forgotten is still told: %s", text(w))
 	}
 }

@@ -41,8 +41,8 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		// no-referrer would make browsers send "Origin: null" with our own forms.
 		h.Set("Referrer-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
-		if s.isProbe(r, hostOf(r)) {
-			serveDot(w)
+		if label, ok := s.probeOf(r); ok {
+			s.serveDot(w, label)
 			return
 		}
 		if !s.isOurHost(r) && !(s.lanPage && strings.HasPrefix(r.URL.Path, "/a/")) {

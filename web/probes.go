@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	// probesPerRun is how many names one test asks for: with a second resolver
-	// beside us, four at once seldom all come to us.
-	probesPerRun = 4
+	// probesPerRun is how many names one test asks for: where a second resolver
+	// gets half of the questions, all of five come to us one time in thirty.
+	probesPerRun = 5
 	// maxRuns and maxRunsEach bound the tests that are remembered, in all and per
 	// address, about 200 bytes each.
 	maxRuns     = 64
@@ -51,8 +51,8 @@ type run struct {
 	addr  netip.Addr // of the browser
 	began time.Time
 
-	seen   [probesPerRun]bool
-	asked  int // how many of them were asked for
+	asked  uint8 // a bit for each name that somebody asked us for
+	led    uint8 // and for each by which the browser then found the dot
 	ipv6   bool
 	person filter.PolicyID // whose the questions were
 	mixed  bool            // they were different people's
@@ -104,26 +104,42 @@ func (p *Probes) begin(addr netip.Addr) run {
 // Asked notes that a name was asked for, and tells whether it is one of ours.
 // The resolver calls it.
 func (p *Probes) Asked(source netip.Addr, mac []byte, label []byte, ipv6 bool) bool {
-	id, number, _ := strings.Cut(string(label), "-")
-	i, err := strconv.Atoi(number)
-	if err != nil || i < 0 || i >= probesPerRun {
-		return false
-	}
 	person := p.whose(source, mac)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	r := p.runs[id]
-	if r == nil || number != strconv.Itoa(i) {
+	r, bit := p.of(string(label))
+	if r == nil {
 		return false
 	}
-	r.mixed = r.mixed || r.asked > 0 && r.person != person
+	r.mixed = r.mixed || r.asked != 0 && r.person != person
 	r.person, r.ipv6 = person, r.ipv6 || ipv6
-	if !r.seen[i] {
-		r.seen[i] = true
-		r.asked++
-	}
+	r.asked |= bit
 	return true
 }
+
+// of is the test that made up a label, and the label's bit; nil if none did. The
+// caller holds mu.
+func (p *Probes) of(label string) (*run, uint8) {
+	id, number, _ := strings.Cut(label, "-")
+	if len(number) != 1 || number[0] < '0' || number[0] >= '0'+probesPerRun {
+		return nil, 0
+	}
+	return p.runs[id], 1 << (number[0] - '0')
+}
+
+// fetched notes that a browser found the dot at a name.
+func (p *Probes) fetched(label string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if r, bit := p.of(label); r != nil {
+		r.led |= bit
+	}
+}
+
+// whole tells whether we were asked for every name and every one led to us. A
+// question for the IPv6 address alone may come to us while the one that counts
+// goes elsewhere.
+func (r *run) whole() bool { return r.asked&r.led == 1<<probesPerRun-1 }
 
 // found is what is known of a test, if it is remembered.
 func (p *Probes) found(id string) (run, bool) {
@@ -139,19 +155,21 @@ func (p *Probes) found(id string) (run, bool) {
 	return *r, true
 }
 
-// isProbe tells whether a request is for the dot at a probe name, the one thing
-// that such a Host gets.
-func (s *Server) isProbe(r *http.Request, host string) bool {
+// probeOf is the label of a probe name in a Host, if the request is for the dot
+// there: the one thing that such a Host gets.
+func (s *Server) probeOf(r *http.Request) (label string, ok bool) {
 	if s.probes == nil || r.URL.Path != dotPath || r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return false
+		return "", false
 	}
-	label, below, ok := strings.Cut(host, ".")
-	return ok && label != "" && below == probeLabel+"."+s.probes.domain
+	label, below, _ := strings.Cut(hostOf(r), ".")
+	return label, label != "" && below == probeLabel+"."+s.probes.domain
 }
 
 // serveDot answers with a dot, the same for everybody.
-func serveDot(w http.ResponseWriter) {
+func (s *Server) serveDot(w http.ResponseWriter, label string) {
+	s.probes.fetched(label)
 	h := w.Header()
+	h.Set("Connection", "close") // each name has a connection of its own, and none is used again
 	h.Set("Content-Type", "image/svg+xml")
 	h.Set("Cross-Origin-Resource-Policy", "cross-origin") // our page has another name
 	_, _ = w.Write([]byte(dot))                           // the client may be gone

@@ -219,9 +219,9 @@ func (d *doctor) testFamily(context.Context) []finding {
 	d.house = house
 	unassigned := len(house.DevicesOf(0))
 	if unassigned > 0 {
-		return one(isGood("The file is whole; %d people, %d devices, %d of them nobody's yet and on the default rules.", len(house.People), len(house.Devices), unassigned))
+		return one(isGood("The file is whole; people: %d, devices: %d, nobody's yet and on the default rules: %d.", len(house.People), len(house.Devices), unassigned))
 	}
-	return one(isGood("The file is whole; %d people, %d devices.", len(house.People), len(house.Devices)))
+	return one(isGood("The file is whole; people: %d, devices: %d.", len(house.People), len(house.Devices)))
 }
 
 func (d *doctor) testLists(context.Context) []finding {
@@ -507,14 +507,18 @@ func (d *doctor) testCanaries(ctx context.Context) []finding {
 // forwardAdvice is what to do where port 53 does not lead to us.
 const forwardAdvice = "let dnsmasq forward to Treehouse (docs/openwrt.md), or set dns.listen to \":53\""
 
+// doors are where devices ask this machine.
+func (d *doctor) doors() (all []netip.AddrPort) {
+	for _, addr := range d.lan {
+		all = append(all, netip.AddrPortFrom(addr, d.front.Port()))
+	}
+	return all
+}
+
 // testFront: whoever asks this machine on port 53, asks us in the end.
 func (d *doctor) testFront(ctx context.Context) []finding {
-	fronts := []netip.AddrPort{d.front}
-	for _, addr := range d.lan {
-		fronts = append(fronts, netip.AddrPortFrom(addr, d.front.Port()))
-	}
 	var all []finding
-	for _, front := range fronts {
+	for _, front := range append([]netip.AddrPort{d.front}, d.doors()...) {
 		us, err := d.isUs(ctx, "udp", front)
 		switch {
 		case err != nil:
@@ -615,11 +619,7 @@ func (d *doctor) testForged(ctx context.Context) []finding {
 	if !differ {
 		return one(notTested("It takes a device whose rules are looser or stricter than those of new devices."))
 	}
-	fronts := []netip.AddrPort{d.front}
-	for _, addr := range d.lan {
-		fronts = append(fronts, netip.AddrPortFrom(addr, d.front.Port()))
-	}
-	for _, front := range fronts {
+	for _, front := range append(d.doors(), d.front) {
 		if front.Addr().IsLoopback() && reachesUs(front, d.listen) {
 			continue // the machine itself may say who asks
 		}

@@ -36,7 +36,7 @@ func (d *daemon) listenPages() error {
 		return err
 	}
 	for _, addr := range d.config.Pages.Listen {
-		l, err := net.Listen("tcp", addr.String())
+		l, err := net.Listen(tcpOf(addr), addr.String())
 		if err != nil {
 			return fmt.Errorf("the pages cannot be served on %s: %s; end what is there or set pages.listen", addr, cause(err))
 		}
@@ -47,6 +47,15 @@ func (d *daemon) listenPages() error {
 		d.log.Info("nobody has set this house up yet", "claim_code", code)
 	}
 	return nil
+}
+
+// tcpOf is TCP of an address' own family: a wildcard of "tcp" would take both,
+// and leave none for the other.
+func tcpOf(addr netip.AddrPort) string {
+	if addr.Addr().Is4() {
+		return "tcp4"
+	}
+	return "tcp6"
 }
 
 // whoAsks is whose rules a query is answered by.

@@ -80,7 +80,7 @@ export const looks = [
     name: 'probe-dots', path: '/around/device', device: 2, steps: async page => {
       await page.waitForLoadState('load')
       const there = await page.evaluate(() => [...document.querySelectorAll('.dots img')].filter(i => i.naturalWidth > 0).length)
-      if (there !== 4) throw new Error(`${there} of 4 dots`)
+      if (there !== 5) throw new Error(`${there} of 5 dots`)
     },
   },
   { name: 'probe-good', path: '/around/device', device: 2, steps: tested },
