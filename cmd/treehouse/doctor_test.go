@@ -4,14 +4,19 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"io/fs"
+	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/net/dns/dnsmessage"
 
 	"github.com/treehouse-dns/treehouse/blocklists"
 	"github.com/treehouse-dns/treehouse/filter"
@@ -19,6 +24,7 @@ import (
 	"github.com/treehouse-dns/treehouse/household"
 	"github.com/treehouse-dns/treehouse/resolver"
 	"github.com/treehouse-dns/treehouse/store"
+	"github.com/treehouse-dns/treehouse/web"
 )
 
 var (
@@ -307,5 +313,69 @@ func TestFreeBytes(t *testing.T) {
 	}
 	if _, err := freeBytes(filepath.Join(t.TempDir(), "none")); err == nil {
 		t.Error("a folder that is not there has room")
+	}
+}
+
+// TestPagesAndResolverMeet: a name that a page makes up is answered by the
+// resolver of the same daemon, and the page knows who asked.
+func TestPagesAndResolverMeet(t *testing.T) {
+	config, err := load(t, string(reference), "--storage-dir", t.TempDir(), "--dns-listen", "127.0.0.1:0", "--upstream-servers", "192.0.2.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Pages.Listen = []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}
+	config.Devices.Discover = false
+	d, err := (&app{now: time.Now, out: &bytes.Buffer{}, errs: &bytes.Buffer{}}).newDaemon(t.Context(), config, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- d.run(ctx) }()
+	defer func() { stop(); <-ended }()
+	pages := d.pageSockets[0].Addr().String()
+	get := func(host, path string) string {
+		t.Helper()
+		r, err := http.NewRequest(http.MethodGet, "http://"+pages+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Host = host
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		body, err := io.ReadAll(answer.Body)
+		if err != nil || answer.StatusCode != http.StatusOK {
+			t.Fatalf("%s%s: %d %v", host, path, answer.StatusCode, err)
+		}
+		return string(body)
+	}
+	page := get("treehouse.home.arpa", "/around/device")
+	dots := regexp.MustCompile(`src="http://([^/"]+)/around/dot.svg"`).FindAllStringSubmatch(page, -1)
+	if len(dots) == 0 {
+		t.Fatalf("the page shows no dots: %s", page)
+	}
+	for _, m := range dots {
+		got, err := exchange("udp", "127.0.0.1", d.server.Addrs()[0].String(), m[1], dnsmessage.TypeA)
+		if err != nil || got != "NOERROR 127.0.0.1" {
+			t.Errorf("%s: %s %v", m[1], got, err)
+		}
+		get(m[1], "/around/dot.svg")
+	}
+	found := get("treehouse.home.arpa", strings.ReplaceAll(regexp.MustCompile(`/around/device\?run=[a-z2-7]+`).FindString(page), "&amp;", "&"))
+	if !strings.Contains(found, "This browser asks Treehouse.") || !strings.Contains(found, "does not know whose device this is") {
+		t.Errorf("what was found: %s", found)
+	}
+	if got, err := exchange("udp", "127.0.0.1", d.server.Addrs()[0].String(), "made-up-0.probe.treehouse.home.arpa", dnsmessage.TypeA); err != nil || got != "NXDOMAIN" {
+		t.Errorf("a name that no page made up: %s %v", got, err)
+	}
+	results := map[string]web.Result{}
+	for _, r := range d.lookAround(ctx) {
+		results[r.What] = r.Result
+	}
+	if results["names"] != web.ResultGood || results["canaries"] != web.ResultGood || results["firewall"] == "" {
+		t.Errorf("a look at the router: %v", results)
 	}
 }
