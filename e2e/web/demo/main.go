@@ -35,7 +35,7 @@ type scene struct {
 	server *web.Server
 	probes *web.Probes
 	asks   atomic.Pointer[string] // which of the made-up names come to our resolver: all, some, none
-	now    atomic.Int64 // Unix seconds
+	now    atomic.Int64           // Unix seconds
 }
 
 func main() {
