@@ -68,6 +68,7 @@ type stage struct {
 	sources map[netip.Addr]filter.PolicyID
 	macs    map[string]filter.PolicyID
 	local   map[string][]netip.Addr
+	probes  []string // labels a page made up
 
 	live      filter.Live
 	upstreams []*upstream
@@ -363,6 +364,8 @@ func (st *stage) configure(what string, w []string) {
 		c.Routes = append(c.Routes, r)
 	case "own":
 		c.OwnNames, c.OwnAddresses = append(c.OwnNames, st.name(w[0])), addrs(w[1:])
+	case "probe":
+		st.probes, c.Probes = append(st.probes, w[0]), st
 	case "local":
 		st.local[string(st.name(w[0]))] = addrs(w[1:])
 		c.Local = st
@@ -392,6 +395,11 @@ func (st *stage) Observe(c filter.Client, v filter.Verdict) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.seen = append(st.seen, v.Rule.String())
+}
+
+// Asked implements resolver.Probes.
+func (st *stage) Asked(_ netip.Addr, _, label []byte, _ bool) bool {
+	return slices.Contains(st.probes, string(label))
 }
 
 // Addresses implements resolver.Local.

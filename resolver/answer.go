@@ -17,6 +17,7 @@ func (s *Server) answer(q *query, v *filter.Verdict) response {
 		return response{rcode: notImp, ede: edeNotSupported} // zone transfers and other business of servers
 	}
 	if r, ok := s.always(q); ok {
+		*v = filter.Verdict{Rule: filter.RuleNone, Until: v.Until, Supervised: v.Supervised} // no rule was about it, so none is counted
 		return r
 	}
 	switch v.Action {

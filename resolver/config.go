@@ -45,6 +45,18 @@ type Local interface {
 	NameOf(addr netip.Addr) filter.Name
 }
 
+// Probes knows the names that a page has made up to see who asks for them. Any
+// number of goroutines call it at once.
+type Probes interface {
+	// Asked tells it that the name with a label right below a probe domain was
+	// asked for, and gives whether it knows that label. source and mac are as in
+	// Clients.Identify; label and mac are lent for the call.
+	Asked(source netip.Addr, mac []byte, label []byte, ipv6 bool) (known bool)
+}
+
+// probeLabel is the label below each of Config.OwnNames that probe names are below.
+const probeLabel = "probe"
+
 // BlockMode is how a blocked name is answered.
 type BlockMode uint8
 
@@ -108,6 +120,9 @@ type Config struct {
 	// OwnNames are the names of the pages, treehouse.home.arpa: always answered.
 	OwnNames     []filter.Name
 	OwnAddresses []netip.Addr
+	// Probes knows names below probe.treehouse.home.arpa and its like, which lead
+	// where OwnNames do; nil: there are none.
+	Probes Probes
 	// Local is the names of the house; nil: none.
 	Local Local
 	// LocalDomains are the domains those names are in ("lan"): what Local does

@@ -1,8 +1,10 @@
 package resolver
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/treehouse-dns/treehouse/filter"
 )
@@ -71,6 +73,8 @@ type specials struct {
 	exact map[string]treatment // canaries and our own names
 	zones map[string]treatment
 	tops  map[string]bool // the last labels of zones, so that most names cost one look
+
+	probes []filter.Name // what probe names are right below
 }
 
 func newSpecials(c *Config) *specials {
@@ -82,6 +86,9 @@ func newSpecials(c *Config) *specials {
 	}
 	for _, name := range c.OwnNames {
 		p.exact[string(name)] = isOurs
+		if c.Probes != nil && len(name)+1+len(probeLabel) <= filter.MaxNameLen {
+			p.probes = append(p.probes, slices.Concat(filter.Name{byte(len(probeLabel))}, filter.Name(probeLabel), name))
+		}
 	}
 	for name, t := range specialZones() {
 		p.addZone(filter.MustName(name), t)
@@ -127,13 +134,21 @@ func (p *specials) zone(name filter.Name) (t treatment, whole bool) {
 var resolverARPA = filter.MustName("resolver.arpa")
 
 // always answers what is answered whoever asks and whatever their rules: the
-// pages' own names, and the canaries.
+// pages' own names, the names of their probes, and the canaries.
 func (s *Server) always(q *query) (response, bool) {
 	switch s.specials.exact[string(q.name)] {
 	case isOurs:
 		return s.addresses(q, s.config.OwnAddresses, ttlLocal), true
 	case doesNotExist:
 		return s.noName(q, ttlLocal), true
+	}
+	for _, zone := range s.specials.probes {
+		if n := 1 + int(q.name[0]); len(q.name) == n+len(zone) && bytes.Equal(q.name[n:], zone) {
+			if !s.config.Probes.Asked(q.source.Addr(), q.mac, q.name[1:n], q.qtype == typeAAAA) {
+				return s.noName(q, ttlLocal), true
+			}
+			return s.addresses(q, s.config.OwnAddresses, ttlLocal), true
+		}
 	}
 	if q.name.IsBelow(resolverARPA) { // RFC 9462 §6.4
 		return s.noData(q, ttlLocal), true

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -371,4 +372,19 @@ func (c *checker) freelist() error {
 		c.seen[id/64] |= 1 << (id % 64)
 	}
 	return nil
+}
+
+// Check says whether the file at path is whole, by reading it: nothing is
+// repaired, set aside or created. A DamageError says what is wrong with it,
+// fs.ErrNotExist that there is none.
+func Check(path string) error {
+	if _, err := os.Stat(path); err != nil {
+		return err
+	}
+	release, err := Lock(context.Background(), path+".lock", false, defaultWait)
+	if err != nil {
+		return sentence(path, err)
+	}
+	defer release()
+	return sentence(path, checkFile(path))
 }

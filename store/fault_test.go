@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand"
 	"os"
 	"os/exec"
@@ -496,5 +497,32 @@ func TestSentences(t *testing.T) {
 	os.Chmod(source.Path(), 0)
 	if _, err := Open(source.Path(), Options{}); err == nil || !strings.Contains(err.Error(), "permission denied") {
 		t.Error(err)
+	}
+}
+
+// TestCheck: it tells what is wrong and changes nothing.
+func TestCheck(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	if err := Check(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no file: %v", err)
+	}
+	if left, _ := os.ReadDir(filepath.Dir(path)); len(left) != 0 {
+		t.Errorf("it made %v", left)
+	}
+	if _, err := Open(path, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := Check(path); err != nil {
+		t.Errorf("a new file: %v", err)
+	}
+	if err := os.Truncate(path, 3*pageSize+1); err != nil {
+		t.Fatal(err)
+	}
+	var damage *DamageError
+	if err := Check(path); !errors.As(err, &damage) {
+		t.Errorf("a truncated file: %v", err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Size() != 3*pageSize+1 {
+		t.Errorf("it was repaired: %v %v", info, err)
 	}
 }

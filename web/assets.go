@@ -34,6 +34,9 @@ type asset struct {
 func packAssets(hue int) *assets {
 	a := &assets{files: map[string]asset{}}
 	add := func(name, kind string, text []byte) string {
+		if path.Ext(name) == ".js" {
+			text = withoutComments(text)
+		}
 		if hue != 0 {
 			text = bytes.Replace(text, []byte("--hue: 150"), []byte("--hue: "+strconv.Itoa(hue)), 1)
 		}
@@ -60,6 +63,18 @@ func packAssets(hue int) *assets {
 		a.passkey = add("passkey.js", "text/javascript; charset=utf-8", []byte(passkeyScript))
 	}
 	return a
+}
+
+// withoutComments is a script without the lines that are comments and without
+// indentation: a browser needs neither.
+func withoutComments(script []byte) []byte {
+	var out []byte
+	for line := range bytes.Lines(script) {
+		if line = bytes.TrimLeft(line, " "); !bytes.HasPrefix(line, []byte("//")) {
+			out = append(out, line...)
+		}
+	}
+	return out
 }
 
 func (a *assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -55,7 +55,7 @@ func TestHeaders(t *testing.T) {
 	s := newStage(t, nil)
 	b := s.parent()
 	inline := regexp.MustCompile(`(?i)<script(?: [^>]*)?>[^<]|\son[a-z]+=|\sstyle=|javascript:|<style`)
-	for _, path := range []string{"/", "/me", "/login", "/people/1", "/settings", "/devices", "/requests", "/check", "/setup?step=3", "/nowhere"} {
+	for _, path := range []string{"/", "/me", "/login", "/people/1", "/settings", "/devices", "/requests", "/check", "/setup?step=3", "/nowhere", "/around", "/around/device", "/around/far"} {
 		w := b.get(path)
 		policy := w.Header().Get("Content-Security-Policy")
 		for _, want := range []string{"default-src 'none'", "script-src 'self'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'"} {

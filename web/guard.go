@@ -41,6 +41,10 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		// no-referrer would make browsers send "Origin: null" with our own forms.
 		h.Set("Referrer-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
+		if label, ok := s.probeOf(r); ok {
+			s.serveDot(w, label)
+			return
+		}
 		if !s.isOurHost(r) && !(s.lanPage && strings.HasPrefix(r.URL.Path, "/a/")) {
 			// A name that is pointed at us (rebinding), or a blocked site on a
 			// network that sends those here: never a page with anything of the
@@ -69,11 +73,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 // the letter, or the very address the connection came to, which no foreign
 // name can stand for.
 func (s *Server) isOurHost(r *http.Request) bool {
-	host := r.Host
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
-	}
-	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	host := hostOf(r)
 	if s.hosts[host] {
 		return true
 	}
@@ -87,6 +87,15 @@ func (s *Server) isOurHost(r *http.Request) bool {
 	}
 	at, err := netip.ParseAddrPort(local.String())
 	return err == nil && at.Addr().Unmap().WithZone("") == addr.Unmap().WithZone("")
+}
+
+// hostOf is the Host a request names, without its port.
+func hostOf(r *http.Request) string {
+	host := r.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	return strings.TrimSuffix(strings.ToLower(host), ".")
 }
 
 // remoteAddr is the address a request came from.

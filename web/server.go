@@ -36,6 +36,12 @@ type Options struct {
 	// LANPage answers requests for blocked names with the page that explains
 	// it, for a resolver that sends blocked names to this address.
 	LANPage bool
+	// Probes are the names by which a page sees whether a browser asks us; the
+	// resolver has to know them too. nil: that is not tested.
+	Probes *Probes
+	// Look tests the router for the page about ways around, until ctx ends at
+	// most; nil: it is not tested.
+	Look func(ctx context.Context) []Tested
 	// Now is the clock; nil is the system's.
 	Now func() time.Time
 	// Log gets what goes wrong, and never who asked for what; nil: nothing.
@@ -54,6 +60,8 @@ type Server struct {
 	country    string
 	hosts      map[string]bool
 	lanPage    bool
+	probes     *Probes
+	look       func(ctx context.Context) []Tested
 	now        func() time.Time
 	log        *slog.Logger
 
@@ -93,7 +101,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		home: o.Home, accounts: accounts, hasher: newHasher(time.Now), lockout: newLockout(o.Now), dictionary: words,
-		assets: packAssets(o.Brand.Hue), brand: o.Brand, country: strings.ToUpper(o.Country), lanPage: o.LANPage, now: o.Now, log: o.Log,
+		assets: packAssets(o.Brand.Hue), brand: o.Brand, country: strings.ToUpper(o.Country), lanPage: o.LANPage, probes: o.Probes, look: o.Look, now: o.Now, log: o.Log,
 		hosts: map[string]bool{DefaultName: true, "localhost": true},
 		slots: make(chan struct{}, maxAtOnce), live: newStreams(),
 	}

@@ -418,7 +418,7 @@ func TestEveryPageInEveryLanguage(t *testing.T) {
 	s.home.Trouble(web.TroubleOffline, web.TroubleStarter, web.TroubleOldLists, web.TroubleStorage, web.TroubleRestored, web.TroubleClock)
 	for _, language := range []string{"en", "es", "fr", "de", "pt-BR", "ar", "ru", "zh-CN", "hi"} {
 		parent.language, child.language = language, language
-		for _, path := range []string{"/", "/people/1", "/people/2", "/requests", "/devices", "/settings", "/setup", "/setup?step=3", "/check?site=tiktok.com", "/learn", "/help", "/nowhere"} {
+		for _, path := range []string{"/", "/people/1", "/people/2", "/requests", "/devices", "/settings", "/setup", "/setup?step=3", "/check?site=tiktok.com", "/learn", "/help", "/nowhere", "/around", "/around/device", "/around/far"} {
 			if found := bareKey(parent.get(path).Body.String()); found != "" {
 				t.Errorf("%s %s shows the key %s", language, path, found)
 			}

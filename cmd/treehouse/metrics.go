@@ -14,7 +14,7 @@ const metricsTimeout = 5 * time.Second
 // listenMetrics opens the sockets of /metrics.
 func (d *daemon) listenMetrics() error {
 	for _, addr := range d.config.Metrics.Listen {
-		l, err := net.Listen("tcp", addr.String())
+		l, err := net.Listen(tcpOf(addr), addr.String())
 		if err != nil {
 			return fmt.Errorf("metrics cannot be served on %s: %s; end what is there or set metrics.listen", addr, cause(err))
 		}

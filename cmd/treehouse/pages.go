@@ -30,12 +30,13 @@ func (d *daemon) listenPages() error {
 	d.pages, err = web.New(web.Options{
 		Home: pagesHome{d.family, d}, Vault: vault{d.familyFile}, Hosts: hosts,
 		Country: d.config.Pages.Country, Language: d.config.Pages.Language, Now: d.clock.Now, Log: d.log,
+		Probes: d.probes, Look: d.lookAround,
 	})
 	if err != nil {
 		return err
 	}
 	for _, addr := range d.config.Pages.Listen {
-		l, err := net.Listen("tcp", addr.String())
+		l, err := net.Listen(tcpOf(addr), addr.String())
 		if err != nil {
 			return fmt.Errorf("the pages cannot be served on %s: %s; end what is there or set pages.listen", addr, cause(err))
 		}
@@ -46,6 +47,36 @@ func (d *daemon) listenPages() error {
 		d.log.Info("nobody has set this house up yet", "claim_code", code)
 	}
 	return nil
+}
+
+// tcpOf is TCP of an address' own family: a wildcard of "tcp" would take both,
+// and leave none for the other.
+func tcpOf(addr netip.AddrPort) string {
+	if addr.Addr().Is4() {
+		return "tcp4"
+	}
+	return "tcp6"
+}
+
+// whoAsks is whose rules a query is answered by.
+func (d *daemon) whoAsks(source netip.Addr, mac []byte) filter.PolicyID {
+	return d.family.Identify(source, mac).Policy
+}
+
+// lookAround makes those of the doctor's tests that tell a parent what a child
+// could get around.
+func (d *daemon) lookAround(ctx context.Context) []web.Tested {
+	c := d.app.newDoctor(d.config)
+	c.clock, c.listen, c.house, c.snap = d.clock, d.server.Addrs(), d.family.Household(), d.live.Load()
+	results := map[result]web.Result{good: web.ResultGood, mend: web.ResultMend, untested: web.ResultUnknown}
+	var all []web.Tested
+	for _, t := range []struct {
+		what string
+		test func(context.Context) []finding
+	}{{"names", c.testBlocks}, {"canaries", c.testCanaries}, {"firewall", c.testFirewall}} {
+		all = append(all, web.Tested{What: t.what, Result: results[t.test(ctx)[0].Result]})
+	}
+	return all
 }
 
 func (d *daemon) servePages(ctx context.Context) error {

@@ -65,6 +65,7 @@ type daemon struct {
 	build      uint64        // the number of the build in force
 
 	pages       *web.Server // nil: none
+	probes      *web.Probes // nil: there are no pages, or no name for them
 	pageSockets []net.Listener
 	topics      atomic.Pointer[topicsOf]
 
@@ -99,6 +100,9 @@ func (a *app) newDaemon(ctx context.Context, c *Config, sample bool) (*daemon, e
 	d.lists = d.library.Watch(ctx) // before they are read, so that nothing after is missed
 	if err := d.takeLists(); err != nil {
 		return nil, err
+	}
+	if len(c.Pages.Listen) > 0 && len(c.DNS.OwnNames) > 0 {
+		d.probes = web.NewProbes(plain(c.DNS.OwnNames[0]), d.whoAsks, d.clock.Now)
 	}
 	if d.server, err = resolver.New(d.resolverConfig()); err != nil {
 		return nil, err
@@ -310,6 +314,9 @@ func (d *daemon) resolverConfig() resolver.Config {
 		Journal:  d.family,
 		Logger:   d.log,
 		Now:      d.app.now,
+	}
+	if d.probes != nil {
+		out.Probes = d.probes
 	}
 	for _, server := range c.Upstream.Servers {
 		if reachesUs(server, c.DNS.Listen) { // this machine asks us, and we would ask ourselves

@@ -3,6 +3,21 @@ const text = async (page, selector, want) => {
   await page.locator(selector).filter({ hasText: want }).first().waitFor({ timeout: 5000 })
 }
 
+// tested opens the test on a device and goes on to what it found.
+const tested = async (page, { set }) => {
+  await page.waitForLoadState('load')
+  await set('/later')
+  await page.locator('main a.primary').click()
+  await page.locator('.tested').waitFor()
+}
+
+// outside stands in for the internet: which servers answer there, and whether any does.
+const outside = async (page, open) => {
+  page.outside = true
+  await page.route(/^https?:\/\/(connectivitycheck\.gstatic\.com|1\.1\.1\.1|9\.9\.9\.9|dns\.google)\//, route =>
+    open.includes(new URL(route.request().url()).hostname) ? route.fulfill({ status: 204 }) : route.abort())
+}
+
 export const looks = [
   { name: 'setup-1', path: '/setup', unclaimed: true },
   { name: 'setup-2', path: '/setup', set: [['/newcomer', { hint: 'Galaxy-Tab-A9' }], ['/newcomer', { hint: 'Nintendo' }]] },
@@ -59,6 +74,37 @@ export const looks = [
       await page.locator('#again').waitFor()
     },
   },
+  { name: 'around', path: '/around' },
+  { name: 'around-open', path: '/around', set: [['/asks', { us: 'none' }]] },
+  {
+    name: 'probe-dots', path: '/around/device', device: 2, steps: async page => {
+      await page.waitForLoadState('load')
+      const there = await page.evaluate(() => [...document.querySelectorAll('.dots img')].filter(i => i.naturalWidth > 0).length)
+      if (there !== 5) throw new Error(`${there} of 5 dots`)
+    },
+  },
+  { name: 'probe-good', path: '/around/device', device: 2, steps: tested },
+  { name: 'probe-none', path: '/around/device', device: 2, set: [['/asks', { us: 'none' }]], steps: tested },
+  { name: 'probe-some', path: '/around/device', device: 2, set: [['/asks', { us: 'some' }]], steps: tested },
+  { name: 'probe-other', path: '/around/device', device: 3, steps: tested },
+  { name: 'probe-adult', path: '/around/device', device: 4, signedOut: true, steps: tested },
+  {
+    name: 'probe-wait', path: '/around/device', device: 2, set: [['/asks', { us: 'some' }]], steps: async page => {
+      await page.locator('main a.primary').click()
+      await page.locator('[role=status]', { hasText: '' }).first().waitFor({ state: 'attached' })
+    },
+  },
+  ...[['far-mixed', ['connectivitycheck.gstatic.com', '1.1.1.1']], ['far-none', []]].map(([name, open]) => ({
+    name, path: '/around/device', device: 2, steps: async (page, { set }) => {
+      await tested(page, { set })
+      await outside(page, open)
+      await page.locator('a[href="/around/far"]').click()
+      const want = open.length ? ['open', 'shut', 'shut'] : ['none', 'none', 'none']
+      await page.waitForFunction(() => [...document.querySelectorAll('#far > li')].every(e => e.className))
+      const got = await page.evaluate(() => [...document.querySelectorAll('#far > li')].map(e => e.className))
+      if (`${got}` !== `${want}`) throw new Error(`${got}, want ${want}`)
+    },
+  })),
   { name: 'learn-child', path: '/learn', device: 2 },
   { name: 'learn-parent', path: '/learn' },
   { name: 'help', path: '/help', device: 3 },
@@ -99,6 +145,15 @@ export const tasks = [
       await page.tap('text=Ask for this site')
       await text(page, '#said', 'Your parents can see it')
       await text(page, '.lines', 'tiktok.com')
+    },
+  },
+  {
+    name: 'around', path: '/around/device', device: 2, taps: 1, steps: async (page, { set }) => {
+      await page.waitForLoadState('load')
+      await set('/later')
+      await page.tap('main a.primary')
+      await text(page, '.tested .good', 'This browser asks Treehouse')
+      await text(page, '.tested .good', 'you are Ana')
     },
   },
   {

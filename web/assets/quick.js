@@ -56,6 +56,17 @@
     const before = count
     try { await show(await fetch(location.href.split('?')[0], {headers: {Following: '1'}}), false, before) } catch { }
   }
+  // The test outside the home, on the one page that may: each line shows whether
+  // its server was reached, if the internet is there at all.
+  const far = document.getElementById('far')
+  if (far) {
+    const reach = to => fetch(to, {mode: 'no-cors', cache: 'no-store', credentials: 'omit', signal: AbortSignal.timeout(6000)})
+    const mark = (e, how) => { e.className = how }
+    far.hidden = false
+    reach(far.dataset.check).then(() => {
+      for (const e of far.children) reach(e.dataset.call).then(() => mark(e, 'open'), () => mark(e, 'shut'))
+    }, () => { for (const e of far.children) mark(e, 'none') })
+  }
   if (document.body.matches('.wide,.mine')) {
     new EventSource('/live').addEventListener('changed', follow)
     document.addEventListener('visibilitychange', follow)

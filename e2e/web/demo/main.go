@@ -33,7 +33,9 @@ const passphrase = "a warm quiet house"
 type scene struct {
 	home   *sample.Home
 	server *web.Server
-	now    atomic.Int64 // Unix seconds
+	probes *web.Probes
+	asks   atomic.Pointer[string] // which of the made-up names come to our resolver: all, some, none
+	now    atomic.Int64           // Unix seconds
 }
 
 func main() {
@@ -58,7 +60,7 @@ func run(ctx context.Context) error {
 	}
 	port := pages.Addr().(*net.TCPAddr).Port
 	serve := func(l net.Listener) {
-		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { now.Load().server.ServeHTTP(w, r) })}
+		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { now.Load().serve(w, r) })}
 		log.Print(server.Serve(devices{l}))
 	}
 	go serve(pages)
@@ -124,8 +126,39 @@ func newScene(claimed bool) (*scene, error) {
 			return nil, err
 		}
 	}
-	s.server, err = web.New(web.Options{Home: s.home, Vault: vault, Country: "GB", Now: clock})
+	s.probes = web.NewProbes(web.DefaultName, func(source netip.Addr, _ []byte) filter.PolicyID {
+		_, person := s.home.Whose(source)
+		return person
+	}, clock)
+	all := "all"
+	s.asks.Store(&all)
+	s.server, err = web.New(web.Options{
+		Home: s.home, Vault: vault, Country: "GB", Now: clock, Probes: s.probes,
+		Look: func(context.Context) []web.Tested {
+			firewall := web.ResultMend
+			if *s.asks.Load() == "all" {
+				firewall = web.ResultGood
+			}
+			return []web.Tested{{What: "names", Result: web.ResultGood}, {What: "canaries", Result: web.ResultUnknown}, {What: "firewall", Result: firewall}}
+		},
+	})
 	return s, err
+}
+
+// serve answers a request. One for a made-up name has been a question to a
+// resolver before; the scene tells whether it was ours.
+func (s *scene) serve(w http.ResponseWriter, r *http.Request) {
+	label, _, probe := strings.Cut(r.Host, ".probe.")
+	if probe {
+		switch how := *s.asks.Load(); {
+		case how == "none", how == "some" && strings.HasSuffix(label, "3"):
+			http.Error(w, "nobody told the way here", http.StatusMisdirectedRequest)
+			return
+		}
+		source, _ := netip.ParseAddrPort(r.RemoteAddr)
+		s.probes.Asked(source.Addr(), nil, []byte(label), false)
+	}
+	s.server.ServeHTTP(w, r)
 }
 
 // ready marks the set-up as gone through.
@@ -146,7 +179,8 @@ func ready(vault *sample.Vault) error {
 }
 
 // set changes the scene: /reset?claimed=no, /empty, /clock?at=21:05,
-// /block?addr=127.0.0.2&name=tiktok.com, /trouble?of=offline, /ask, /newcomer, /birthday.
+// /block?addr=127.0.0.2&name=tiktok.com, /trouble?of=offline, /ask, /newcomer, /birthday,
+// /asks?us=some, /later (a few seconds pass).
 func set(now *atomic.Pointer[scene], r *http.Request) error {
 	s, q := now.Load(), r.URL.Query()
 	clock := func() time.Time { return time.Unix(s.now.Load(), 0) }
@@ -188,6 +222,11 @@ func set(now *atomic.Pointer[scene], r *http.Request) error {
 			_, err := h.AddDevice(household.Device{Hint: q.Get("hint"), Name: q.Get("hint"), MACs: []household.MAC{{2, 0, 0, 0, 0, byte(len(h.Devices))}}, Addrs: []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, byte(10 + len(h.Devices))})}})
 			return err
 		})
+	case "/asks":
+		how := q.Get("us")
+		s.asks.Store(&how)
+	case "/later":
+		s.now.Add(5)
 	case "/birthday":
 		return s.home.Change(func(h *household.Household) error {
 			h.People[0].Born.Year--
