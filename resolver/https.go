@@ -54,16 +54,15 @@ func (l readyListener) Addr() net.Addr { return l.sec.https[0].Addr() }
 
 // follow keeps the count of connections that HTTP has been handed.
 func (sec *secret) follow(conn net.Conn, state http.ConnState) {
-	found, ok := sec.inHTTP.Load(conn)
-	if !ok {
-		return
-	}
-	c := found.(*tcpConn)
-	switch state {
-	case http.StateActive:
+	sec.mu.Lock()
+	defer sec.mu.Unlock()
+	c := sec.inHTTP[conn]
+	switch {
+	case c == nil:
+	case state == http.StateActive:
 		sec.conns.busy(c)
-	case http.StateClosed, http.StateHijacked:
-		sec.inHTTP.Delete(conn)
+	case state == http.StateClosed, state == http.StateHijacked:
+		delete(sec.inHTTP, conn)
 		sec.conns.remove(c)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -21,15 +22,17 @@ type secret struct {
 	conns   connections // on which it has
 	guesses *limiter    // of strangers over HTTPS
 
-	web    *http.Server
-	ready  chan net.Conn // on which HTTP can begin
-	inHTTP sync.Map      // net.Conn → *tcpConn
+	web   *http.Server
+	ready chan net.Conn // on which HTTP can begin
+
+	mu     sync.Mutex
+	inHTTP map[net.Conn]*tcpConn // which HTTP has been handed
 }
 
 // errStranger refuses who is neither at home nor shows a device's token.
 var errStranger = errors.New("neither from the home's networks nor with the token of a device")
 
-// prepare makes the settings of both.
+// prepareSecret makes what can be made before any socket is open.
 func (s *Server) prepareSecret() {
 	sec := &s.listeners.secret
 	sec.opening = connections{most: openingMax, each: openingPerClient}
@@ -38,7 +41,7 @@ func (s *Server) prepareSecret() {
 		return
 	}
 	sec.guesses = newLimiter(guessesMax, guessesTime)
-	sec.ready = make(chan net.Conn)
+	sec.ready, sec.inHTTP = make(chan net.Conn), map[net.Conn]*tcpConn{}
 	sec.settings = map[Transport]*tls.Config{TLS: s.tlsConfig(TLS, "dot"), HTTPS: s.tlsConfig(HTTPS, httpVersions()...)}
 	sec.web = &http.Server{
 		Handler: http.HandlerFunc(s.answerHTTPS), ConnState: sec.follow, TLSConfig: sec.settings[HTTPS],
@@ -63,7 +66,7 @@ func (s *Server) tlsConfig(over Transport, protocols ...string) *tls.Config {
 }
 
 // mayBegin refuses strangers from their first message, before anything is
-// reckoned for them. A device's token is always good: with 80 bits of chance no
+// computed for them. A device's token is always good: with 80 bits of chance no
 // number of guesses finds one, and a limit that refused right ones too would let
 // a stranger take a child's phone off the network.
 func (s *Server) mayBegin(hello *tls.ClientHelloInfo, over Transport) error {
@@ -132,8 +135,7 @@ func (s *Server) begin(c *tcpConn, over Transport) {
 		return // closed to make room
 	}
 	if err != nil {
-		var late net.Error
-		if errors.As(err, &late) && late.Timeout() {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
 			s.metrics.LimitHandshakes.Add(1)
 		}
 		raw.Close()
@@ -150,7 +152,9 @@ func (s *Server) begin(c *tcpConn, over Transport) {
 	case over == TLS:
 		s.converse(c, TLS)
 	default:
-		sec.inHTTP.Store(net.Conn(conn), c)
+		sec.mu.Lock()
+		sec.inHTTP[conn] = c
+		sec.mu.Unlock()
 		select {
 		case sec.ready <- conn:
 		case <-s.ctx.Done():

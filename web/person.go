@@ -264,7 +264,23 @@ func (s *Server) showDevices(w http.ResponseWriter, r *http.Request, v *visitor)
 	for _, person := range people {
 		devices = append(devices, p.house.DevicesOf(person.ID)...)
 	}
-	s.show(w, r, http.StatusOK, p.devicesPage(devices[:min(len(devices), shownDevices)], people))
+	s.show(w, r, http.StatusOK, p.devicesPage(devices[:min(len(devices), shownDevices)], people, s.away))
+}
+
+// letAway has a device known wherever it is, or ends that.
+func (s *Server) letAway(r *http.Request, _ *visitor) (done, error) {
+	n, _ := strconv.ParseUint(r.PathValue("id"), 10, 32)
+	id := household.DeviceID(n)
+	return done{key: "saved"}, s.home.Change(func(h *household.Household) error {
+		if h.Device(id) == nil {
+			return &sentence{key: "device.gone"}
+		}
+		if r.PostFormValue("off") != "" {
+			return h.EndAway(id)
+		}
+		_, err := h.LetAway(id)
+		return err
+	})
 }
 
 // saveDevice renames a device and gives it to somebody.
