@@ -219,9 +219,19 @@ func (r *configReader) index(section *yaml.Node, prefix string) {
 		case isSection:
 			r.refuse(where, "%s is a section: put its keys on the lines below, indented", key)
 		case !slices.Contains(r.known, key):
-			r.refuse(where, "there is no option %q; did you mean %q?", key, nearest(key, r.known))
+			r.refuse(where, "there is no option %q; did you mean %q?", key, nearest(key, slices.Concat(r.known, r.sections())))
 		}
 	}
+}
+
+// sections are the names that keys are grouped under.
+func (r *configReader) sections() []string {
+	var names []string
+	for _, key := range r.known {
+		section, _, _ := strings.Cut(key, ".")
+		names = append(names, section)
+	}
+	return names
 }
 
 func (r *configReader) isSection(key string) bool {
