@@ -299,3 +299,24 @@ func (s *Server) saveDevice(r *http.Request, v *visitor) (done, error) {
 		return nil
 	})
 }
+
+// hint is what a phone is told, and where.
+type hint struct{ words, what string }
+
+func (p *page) hints(way Way) (all []hint) {
+	if way.TLS != "" {
+		all = append(all, hint{p.T("away.android"), way.TLS})
+	}
+	if way.HTTPS != "" {
+		all = append(all, hint{p.T("away.https"), way.HTTPS})
+	}
+	return all
+}
+
+// awayVerb is what the button of a device's away form does.
+func (p *page) awayVerb(d household.Device) string {
+	if d.Away == "" {
+		return p.T("away.on")
+	}
+	return p.T("away.off")
+}
