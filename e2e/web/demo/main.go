@@ -124,7 +124,9 @@ func newScene(claimed bool) (*scene, error) {
 			return nil, err
 		}
 	}
-	s.server, err = web.New(web.Options{Home: s.home, Vault: vault, Country: "GB", Now: clock})
+	s.server, err = web.New(web.Options{Home: s.home, Vault: vault, Country: "GB", Now: clock, Away: func(token string) web.Way {
+		return web.Way{TLS: token + ".dns.example.net", HTTPS: "https://dns.example.net:8443/dns-query/" + token}
+	}})
 	return s, err
 }
 
@@ -146,7 +148,7 @@ func ready(vault *sample.Vault) error {
 }
 
 // set changes the scene: /reset?claimed=no, /empty, /clock?at=21:05,
-// /block?addr=127.0.0.2&name=tiktok.com, /trouble?of=offline, /ask, /newcomer, /birthday.
+// /block?addr=127.0.0.2&name=tiktok.com, /trouble?of=offline, /ask, /newcomer, /birthday, /away.
 func set(now *atomic.Pointer[scene], r *http.Request) error {
 	s, q := now.Load(), r.URL.Query()
 	clock := func() time.Time { return time.Unix(s.now.Load(), 0) }
@@ -192,6 +194,11 @@ func set(now *atomic.Pointer[scene], r *http.Request) error {
 		return s.home.Change(func(h *household.Household) error {
 			h.People[0].Born.Year--
 			return nil
+		})
+	case "/away":
+		return s.home.Change(func(h *household.Household) error {
+			_, err := h.LetAway(h.Devices[0].ID)
+			return err
 		})
 	case "/nothing":
 	default:
