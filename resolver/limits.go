@@ -94,7 +94,8 @@ const (
 	tcpConnections = 512
 	// tcpPerClient is how many of them one address may have.
 	tcpPerClient = 128
-	// secretConnections bounds the connections over TLS, about 30 KiB each.
+	// secretConnections bounds the connections over TLS, about 45 KiB each:
+	// 6 MiB.
 	secretConnections = 128
 	// secretPerClient is how many of them one address may have: a mobile
 	// provider gives a family's phones one, and a browser opens six.

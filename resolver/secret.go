@@ -35,7 +35,7 @@ var errStranger = errors.New("neither from the home's networks nor with the toke
 // prepareSecret makes what can be made before any socket is open.
 func (s *Server) prepareSecret() {
 	sec := &s.listeners.secret
-	sec.opening = connections{most: openingMax, each: openingPerClient}
+	sec.opening = connections{most: openingMax, each: openingPerClient, fair: true}
 	sec.conns = connections{most: secretConnections, each: secretPerClient}
 	if s.config.Secret.Certificate == nil {
 		return
@@ -46,6 +46,7 @@ func (s *Server) prepareSecret() {
 	sec.web = &http.Server{
 		Handler: http.HandlerFunc(s.answerHTTPS), ConnState: sec.follow, TLSConfig: sec.settings[HTTPS],
 		ReadTimeout: handshakeTime, WriteTimeout: tcpIdle, IdleTimeout: tcpIdle, MaxHeaderBytes: httpHeaderMax,
+		HTTP2:    &http.HTTP2Config{MaxConcurrentStreams: tcpPipeline},
 		ErrorLog: slog.NewLogLogger(s.config.Logger.Handler(), slog.LevelDebug),
 	}
 }

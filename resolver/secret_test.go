@@ -335,6 +335,15 @@ func TestHalfOpenTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer working.Close()
+	if _, err := askOn(working, "www.example."); err != nil { // now both sides have begun
+		t.Fatal(err)
+	}
+	beginning, err := net.Dial("tcp", overTLS) // as slow as a phone on a bad network
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer beginning.Close()
+	eventually(t, "the slow one is counted", func() bool { return s.listeners.secret.opening.count() == 1 })
 	for i := range 400 {
 		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(1+i%25))}}
 		conn, err := d.Dial("tcp", []string{overTLS, overHTTPS}[i%2])
@@ -346,6 +355,9 @@ func TestHalfOpenTLS(t *testing.T) {
 	}
 	if _, err := askOn(working, "www.example."); err != nil {
 		t.Errorf("one that worked: %v", err)
+	}
+	if _, err := askOn(tls.Client(beginning, &tls.Config{ServerName: benToken + ".dns.example.net", InsecureSkipVerify: true}), "www.example."); err != nil {
+		t.Errorf("one that had not begun: %v", err)
 	}
 	if _, err := askTLS("127.0.0.1", overTLS, benToken+".dns.example.net", "www.example."); err != nil {
 		t.Errorf("a new one: %v", err)

@@ -17,8 +17,9 @@ import (
 // how many each client has. When there is one too many, the one longest idle makes
 // room: connections that somebody holds open without asking keep nobody out.
 type connections struct {
-	most int // open at once
-	each int // of one client
+	most int  // open at once
+	each int  // of one client
+	fair bool // who has the most makes room, and not the one longest idle
 
 	mu      sync.Mutex
 	idle    list.List // of *tcpConn
@@ -182,12 +183,25 @@ func (t *connections) add(c *tcpConn) (closed int, ok bool) {
 		e = next
 	}
 	for t.idle.Len() >= t.most {
-		t.drop(t.idle.Front().Value.(*tcpConn))
+		t.drop(t.last())
 		closed++
 	}
 	c.kind, c.place = t, t.idle.PushBack(c)
 	t.clients[addr]++
 	return closed, true
+}
+
+// last is the connection that makes room for another.
+func (t *connections) last() *tcpConn {
+	last := t.idle.Front().Value.(*tcpConn)
+	if t.fair {
+		for e := t.idle.Front(); e != nil; e = e.Next() {
+			if c := e.Value.(*tcpConn); t.clients[c.client.Addr()] > t.clients[last.client.Addr()] {
+				last = c
+			}
+		}
+	}
+	return last
 }
 
 // busy notes that a connection has asked something.

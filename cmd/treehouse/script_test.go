@@ -37,7 +37,8 @@ func TestMain(m *testing.M) {
 // prints, its exit codes, and what a running Treehouse answers to whom. Beside
 // the commands that every script has, these know:
 //
-//	start ARG ...           runs `treehouse serve ARG ...` until it answers; $DNS is its address
+//	start ARG ...           runs `treehouse serve ARG ...` until it answers; $DNS is its address,
+//	                        $DOT that over TLS, $DOTPORT and $DOHPORT the ports over TLS and HTTPS
 //	halt                    ends it as a service manager would, and waits
 //	ask [-b SOURCE] NAME [TYPE] [RCODE|ADDRESS ...] [ede=N]
 //	                        asks $DNS once and compares
@@ -88,7 +89,10 @@ var daemons sync.Map
 
 var answering = regexp.MustCompile(`answering.*address="?([0-9.]+:[0-9]+)`)
 
-var answeringTLS = regexp.MustCompile(`answering over TLS.*at="?([0-9.]+:[0-9]+)`)
+var (
+	answeringTLS   = regexp.MustCompile(`answering over TLS.*at="?([0-9.]+:[0-9]+)`)
+	answeringHTTPS = regexp.MustCompile(`answering over HTTPS.*at="?([0-9.]+:[0-9]+)`)
+)
 
 func start(ts *testscript.TestScript, neg bool, args []string) {
 	logName := ts.MkAbs("serve.log")
@@ -111,8 +115,12 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 		text, _ := os.ReadFile(logName)
 		if m := answering.FindSubmatch(text); m != nil {
 			ts.Setenv("DNS", string(m[1]))
-			if m := answeringTLS.FindSubmatch(text); m != nil {
-				ts.Setenv("DOT", string(m[1]))
+			if dot, doh := answeringTLS.FindSubmatch(text), answeringHTTPS.FindSubmatch(text); dot != nil && doh != nil {
+				ts.Setenv("DOT", string(dot[1]))
+				_, port, _ := net.SplitHostPort(string(dot[1]))
+				ts.Setenv("DOTPORT", port)
+				_, port, _ = net.SplitHostPort(string(doh[1]))
+				ts.Setenv("DOHPORT", port)
 			} else if bytes.Contains(text, []byte("certificate in force")) {
 				continue // it is about to say so
 			}
