@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
-	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -28,7 +27,7 @@ const (
 func (s *Server) serveHTTPS(sec *secret) error {
 	sec.web.BaseContext = func(net.Listener) context.Context { return s.ctx }
 	err := sec.web.Serve(readyListener{sec, s.ctx})
-	if errors.Is(err, http.ErrServerClosed) {
+	if s.ctx.Err() != nil { // which ends it
 		return nil
 	}
 	return err
