@@ -38,6 +38,10 @@ type Device struct {
 	Hint    string       `json:"hint,omitempty"`    // the name it gives itself: hostile text, cleaned
 	Seen    Date         `json:"seen,omitzero"`     // last, to the day: a device is not watched
 
+	// Away is the token by which the device is known when it is not at home, or
+	// empty; see LetAway. Who has it is answered as the device.
+	Away string `json:"away,omitempty"`
+
 	// Logged is until when its names are noted for a parent, in memory only; see
 	// LogDevice. Another owner ends it.
 	Logged time.Time `json:"loggedUntil,omitzero"`
@@ -138,6 +142,9 @@ func (h *Household) Merge(into, from DeviceID) error {
 	if to.Hint == "" {
 		to.Hint = other.Hint
 	}
+	if to.Away == "" {
+		to.Away = other.Away
+	}
 	return h.RemoveDevice(from)
 }
 
@@ -220,7 +227,7 @@ func (h *Household) makeRoom() {
 	for {
 		count, oldest := 0, -1
 		for i, d := range h.Devices {
-			if d.Person != 0 {
+			if d.Person != 0 || d.Away != "" {
 				continue
 			}
 			if count++; oldest < 0 || d.Seen.Before(h.Devices[oldest].Seen) {

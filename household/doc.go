@@ -6,7 +6,7 @@
 //	Overlay    what a country's law says, proposed and never put in force silently
 //	Household  people, devices, requests and settings: a value, never altered
 //	Family     the Household in force and its file; one writer at a time
-//	Clients    who is asking: an immutable table from address to policy
+//	Clients    who is asking: an immutable table from address, MAC or token to policy
 //	Network    what is seen on the wire: neighbours and leases
 //	Record     names for a few minutes, or for a parent who looks for a fault
 //	Tally      how often something was blocked, as far as a parent may see

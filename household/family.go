@@ -64,8 +64,14 @@ func (f *Family) Household() *Household { return f.now.Load().household }
 
 // Identify tells who asks; see Clients.Identify. It takes no lock and does not
 // allocate.
-func (f *Family) Identify(source netip.Addr, mac []byte) filter.Client {
-	return f.now.Load().clients.Identify(source, mac)
+func (f *Family) Identify(source netip.Addr, id []byte) filter.Client {
+	return f.now.Load().clients.Identify(source, id)
+}
+
+// Token tells whether a text is the token of a device that is away, and its
+// TokenID. It takes no lock and does not allocate.
+func (f *Family) Token(text string) (id [16]byte, ok bool) {
+	return f.now.Load().clients.Token(text)
 }
 
 // Whose tells whose device is at an address; see Clients.Whose.

@@ -11,9 +11,10 @@ import (
 // Clients tells who is asking. It is immutable and read without a lock by every
 // query; a change of the household or of the network makes another.
 type Clients struct {
-	byAddr map[netip.Addr]owner
-	byMAC  map[MAC]owner
-	logged map[DeviceID]time.Time // until when a device's names are noted
+	byAddr  map[netip.Addr]owner
+	byMAC   map[MAC]owner
+	byToken map[TokenID]owner
+	logged  map[DeviceID]time.Time // until when a device's names are noted
 }
 
 // owner is what an address or MAC leads to. The zero owner is a device that
@@ -38,6 +39,12 @@ func (h *Household) Clients(network *Network) *Clients {
 		}
 		for _, id := range d.Clients {
 			byClient[id] = o
+		}
+		if d.Away != "" {
+			if c.byToken == nil {
+				c.byToken = map[TokenID]owner{}
+			}
+			c.byToken[tokenID(d.Away)] = o
 		}
 		if !d.Logged.IsZero() && h.mayLog(d) == nil {
 			if c.logged == nil {
@@ -79,18 +86,22 @@ func (h *Household) knownOtherwise(addr netip.Addr) bool {
 	return false
 }
 
-// Identify tells who asks: by the MAC that came with the query (the caller
-// vouches for it; dnsmasq's option 65001 counts from loopback only), else by the
-// address. Unknown devices, and those nobody has assigned, are the default
-// profile's. It does not allocate.
-func (c *Clients) Identify(source netip.Addr, mac []byte) filter.Client {
-	return filter.Client{Policy: c.owner(source, mac).person}
+// Identify tells who asks: by what came with the query, else by the address. id
+// is a MAC (the caller vouches for it; dnsmasq's option 65001 counts from loopback
+// only), a TokenID, or nil. Unknown devices, and those nobody has assigned, are
+// the default profile's. It does not allocate.
+func (c *Clients) Identify(source netip.Addr, id []byte) filter.Client {
+	return filter.Client{Policy: c.owner(source, id).person}
 }
 
-func (c *Clients) owner(source netip.Addr, mac []byte) owner {
-	if len(mac) == len(MAC{}) {
-		// A MAC nobody knows is nobody's: the address is the forwarder's.
-		return c.byMAC[MAC(mac)]
+// owner finds a device. A MAC or token nobody knows is nobody's: the address is
+// the forwarder's, or somebody else's network's.
+func (c *Clients) owner(source netip.Addr, id []byte) owner {
+	switch len(id) {
+	case len(MAC{}):
+		return c.byMAC[MAC(id)]
+	case len(TokenID{}):
+		return c.byToken[TokenID(id)]
 	}
 	return c.byAddr[source.Unmap().WithZone("")]
 }

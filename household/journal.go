@@ -124,17 +124,18 @@ type deviceLog struct {
 
 // Record remembers a name as far as it may be: if it was blocked, and if its
 // device is being logged. It is called with every query but those of lifeline
-// and sealed names, and keeps neither name nor mac. A query that is answered
+// and sealed names, and keeps neither name nor id; id is as in
+// Clients.Identify. A query that is answered
 // takes no lock.
-func (f *Family) Record(source netip.Addr, mac []byte, name filter.Name, v filter.Verdict, at time.Time) {
+func (f *Family) Record(source netip.Addr, id []byte, name filter.Name, v filter.Verdict, at time.Time) {
 	if v.Rule == filter.RuleLifeline || v.Rule == filter.RuleSealed {
 		return
 	}
 	clients := f.now.Load().clients
-	who := clients.owner(source, mac)
+	who := clients.owner(source, id)
 	logged := clients.logged[who.device].After(at)
 	blocked := isNews(v.Rule) && v.Action == filter.Block
-	if !logged && !blocked || who.device == 0 && mac != nil { // the address is dnsmasq's and nobody's
+	if !logged && !blocked || who.device == 0 && id != nil { // the address is dnsmasq's and nobody's
 		return
 	}
 	key := remembered{device: who.device}

@@ -174,8 +174,13 @@ func (h *Household) check() error {
 			return fmt.Errorf("household: %s: %w", p.Name, err)
 		}
 	}
+	tokens := map[string]bool{"": true}
 	for i := range h.Devices {
 		d := &h.Devices[i]
+		if !isToken(d.Away) || tokens[d.Away] { // a token that we have not made may be guessed
+			d.Away = ""
+		}
+		tokens[d.Away] = true
 		if !seen[d.Person] {
 			return fmt.Errorf("household: the device %q belongs to person %d, who does not exist", d.Name, d.Person)
 		}

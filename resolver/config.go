@@ -2,6 +2,7 @@ package resolver
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,9 +17,18 @@ import (
 // per query, so it takes no lock that waits and allocates nothing.
 type Clients interface {
 	// Identify finds the policy for a device. source is where the query came
-	// from, without a zone; mac is the hardware address that dnsmasq added,
-	// six bytes, and nil unless the query came over loopback.
-	Identify(source netip.Addr, mac []byte) filter.Client
+	// from, without a zone; id is what else is known of the device: the hardware
+	// address that dnsmasq added over loopback, six bytes; or what Tokens gave
+	// for its token, sixteen; or nil.
+	Identify(source netip.Addr, id []byte) filter.Client
+}
+
+// Tokens knows the devices that may ask from anywhere. Any number of goroutines
+// call it at once, with each query of such a device.
+type Tokens interface {
+	// Token tells whether a text is the token of a device, and what Identify and
+	// Record know that device by. How long it takes tells nothing about tokens.
+	Token(text string) (id [16]byte, ok bool)
 }
 
 // Observer is told of every verdict, for counts by topic. It never learns of
@@ -30,10 +40,10 @@ type Observer interface {
 
 // Journal is told of every name that was asked for, for who keeps the last block
 // of a device for its own page, or looks for a fault. It never learns of lifeline
-// or sealed names. source and mac are as in Clients.Identify; name and mac are
+// or sealed names. source and id are as in Clients.Identify; name and id are
 // lent for the call. Any number of goroutines call it at once, once per query.
 type Journal interface {
-	Record(source netip.Addr, mac []byte, name filter.Name, v filter.Verdict, at time.Time)
+	Record(source netip.Addr, id []byte, name filter.Name, v filter.Verdict, at time.Time)
 }
 
 // Local knows the names of the house: leases and hosts files. Any number of
@@ -95,10 +105,26 @@ type Route struct {
 	Private bool
 }
 
+// Secret is DNS over TLS (RFC 7858) and over HTTPS (RFC 8484). A device that is
+// not at home shows a token: the first label of the server name it connects to
+// (SNI), or the end of the path below /dns-query/. Without one, whoever is in
+// Config.Networks is known by the address, as over UDP, and nobody else gets an
+// answer.
+type Secret struct {
+	TLS   []netip.AddrPort // usually port 853
+	HTTPS []netip.AddrPort // usually port 443
+	// Certificate gives the certificate to show; an error refuses the connection.
+	// It is called for each, by any number of goroutines at once. Required.
+	Certificate func() (*tls.Certificate, error)
+	Tokens      Tokens // nil: no device asks from outside
+}
+
 // Config is everything a Server is told. Zero fields mean the default that the
 // field's comment names.
 type Config struct {
 	Listen []netip.AddrPort // UDP and TCP both; none: only Handle answers
+
+	Secret Secret // zero: neither TLS nor HTTPS
 
 	Upstreams []Upstream
 	Strategy  Strategy
@@ -178,6 +204,9 @@ func (c Config) checked() (Config, error) {
 	}
 	if c.Clients == nil {
 		wrong = append(wrong, errors.New("resolver: Clients is missing"))
+	}
+	if c.Secret.Certificate == nil && len(c.Secret.TLS)+len(c.Secret.HTTPS) > 0 {
+		wrong = append(wrong, errors.New("resolver: DNS over TLS and HTTPS need a certificate; give one in Secret.Certificate"))
 	}
 	if c.BlockMode == BlockAddress && len(c.BlockAddresses) == 0 {
 		wrong = append(wrong, errors.New("resolver: the address mode for blocked names needs an address; give one or choose another mode"))

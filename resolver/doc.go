@@ -6,7 +6,7 @@
 // One query, in the order of Server.handle:
 //
 //	parse     one question, from the wire                          query.go
-//	identify  address → device → policy                            Clients
+//	identify  address or token → device → policy                   Clients
 //	decide    one immutable snapshot, one verdict                  filter.Snapshot
 //	answer    synthesise · or special names → cache → forward      answer.go
 //	review    CNAME and SVCB targets, by the same rules            review.go
@@ -19,6 +19,9 @@
 // hold takes the long way: the query is kept aside, joins the others that ask
 // the same (flight.go), and goes through the story again when an upstream has
 // spoken or has failed to, so that a rule changed meanwhile holds.
+//
+// Over TLS (secret.go) and HTTPS (https.go) a query may also come from outside
+// the home. A token tells whose it is, and without one there is no answer.
 //
 // State and who owns it: the cache and the flights lock themselves; each
 // upstream guards its health; everything else is read-only after New.

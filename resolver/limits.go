@@ -63,6 +63,9 @@ const (
 	spareTime = time.Hour
 	// tcpIdle closes a connection that says nothing (RFC 7766 §6.2.3).
 	tcpIdle = 10 * time.Second
+	// handshakeTime is how long TLS may take to begin: a slow phone on a slow
+	// network needs three seconds with its first packet lost.
+	handshakeTime = 5 * time.Second
 	// tcpWrite is how long a client may take to receive a reply.
 	tcpWrite = 5 * time.Second
 )
@@ -91,6 +94,22 @@ const (
 	tcpConnections = 512
 	// tcpPerClient is how many of them one address may have.
 	tcpPerClient = 128
+	// secretConnections bounds the connections over TLS, about 45 KiB each:
+	// 6 MiB.
+	secretConnections = 128
+	// secretPerClient is how many of them one address may have: a mobile
+	// provider gives a family's phones one, and a browser opens six.
+	secretPerClient = 32
+	// openingMax bounds the connections on which TLS has not begun yet. They are
+	// counted apart, so that any number of half-open ones ends none that works.
+	openingMax = 64
+	// openingPerClient is how many of them one address may have.
+	openingPerClient = 16
+	// guessesMax is how many connections over HTTPS a stranger may begin at once
+	// without naming a device, which he is given back within guessesTime: each
+	// costs us a signature, some ten milliseconds of a small router.
+	guessesMax  = 20
+	guessesTime = time.Minute
 	// tcpPipeline is how many queries of one connection may wait for answers;
 	// after that it is read no further until one is given.
 	tcpPipeline = 128

@@ -122,7 +122,7 @@ func TestTCPIdle(t *testing.T) {
 			began := time.Now()
 			ended := make(chan time.Duration, 1)
 			go func() {
-				s.converse(c)
+				s.converse(c, TCP)
 				ended <- time.Since(began)
 			}()
 			if drip {
@@ -151,7 +151,7 @@ func TestTCPIdle(t *testing.T) {
 // TestLimiter counts clients apart, an IPv6 network as one, and is fair to one
 // whose clock was set.
 func TestLimiter(t *testing.T) {
-	l := newLimiter(10)
+	l := newLimiter(10, time.Second)
 	now := time.Unix(1_800_000_000, 0)
 	count := func(source string, n int) (allowed int) {
 		for range n {

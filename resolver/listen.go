@@ -21,6 +21,7 @@ type listeners struct {
 	udp    []*net.UDPConn
 	tcp    []*net.TCPListener
 	conns  connections
+	secret secret
 }
 
 // Listen opens the server's sockets, UDP and TCP, without answering yet. It is
@@ -39,6 +40,10 @@ func (s *Server) Listen() error {
 			l.closeAll()
 			return err
 		}
+	}
+	if err := l.secret.listen(s.config.Secret); err != nil {
+		l.closeAll()
+		return err
 	}
 	l.open = true
 	return nil
@@ -149,6 +154,15 @@ func (l *listeners) serve(g *errgroup.Group, s *Server) {
 	for _, t := range l.tcp {
 		g.Go(func() error { return l.ended(s.serveTCP(t)) })
 	}
+	for _, t := range l.secret.tls {
+		g.Go(func() error { return l.ended(s.serveTLS(t, TLS)) })
+	}
+	for _, t := range l.secret.https {
+		g.Go(func() error { return l.ended(s.serveTLS(t, HTTPS)) })
+	}
+	if len(l.secret.https) > 0 {
+		g.Go(func() error { return l.ended(s.serveHTTPS(&l.secret)) })
+	}
 }
 
 // ended turns the error of a socket that was closed on purpose into none.
@@ -176,6 +190,7 @@ func (l *listeners) closeAll() {
 		t.Close()
 	}
 	l.conns.closeAll()
+	l.secret.closeAll()
 }
 
 func (l *listeners) connections() int { return l.conns.count() }

@@ -34,6 +34,8 @@ type Metrics struct {
 	LimitReplyAge    atomic.Uint64 // replies dropped because they came too late
 	LimitIgnored     atomic.Uint64 // sockets given up because of wrong answers
 	LimitConnections atomic.Uint64 // TCP connections closed to make room
+	LimitHandshakes  atomic.Uint64 // connections closed because TLS did not begin in time, or to make room
+	LimitGuesses     atomic.Uint64 // connections from outside refused because too many came without a token
 	LimitPipeline    atomic.Uint64 // times a TCP connection was not read because too many of its queries wait
 	LimitIdle        atomic.Uint64 // TCP connections closed because nothing came
 	LimitQuerySize   atomic.Uint64 // TCP connections closed because a query was too long
@@ -73,6 +75,7 @@ func (s *Server) WriteMetrics(w io.Writer) error {
 		{"treehouse_dns_flights", "gauge", "Questions on their way to upstreams.", uint64(aloft)},
 		{"treehouse_dns_pending", "gauge", "Queries waiting for them.", uint64(pending)},
 		{"treehouse_dns_tcp_connections", "gauge", "TCP connections open.", uint64(s.listeners.connections())},
+		{"treehouse_dns_tls_connections", "gauge", "Connections open over TLS and HTTPS.", uint64(s.listeners.secret.conns.count())},
 		{"treehouse_dns_upstream_queries_total", "counter", "Packets sent to upstreams over UDP.", m.UpstreamQueries.Load()},
 		{"treehouse_dns_upstream_tcp_total", "counter", "Connections to upstreams over TCP.", m.UpstreamTCP.Load()},
 		{"treehouse_dns_upstream_silent_total", "counter", "Questions an upstream left without an answer.", m.UpstreamSilent.Load()},
@@ -94,7 +97,8 @@ func (s *Server) WriteMetrics(w io.Writer) error {
 	}{
 		{"networks", m.LimitNetworks.Load()}, {"rate", m.LimitRate.Load()}, {"pending", m.LimitPending.Load()},
 		{"flights", m.LimitFlights.Load()}, {"reply_age", m.LimitReplyAge.Load()}, {"ignored", m.LimitIgnored.Load()},
-		{"connections", m.LimitConnections.Load()}, {"pipeline", m.LimitPipeline.Load()}, {"idle", m.LimitIdle.Load()},
+		{"connections", m.LimitConnections.Load()}, {"handshakes", m.LimitHandshakes.Load()},
+		{"guesses", m.LimitGuesses.Load()}, {"pipeline", m.LimitPipeline.Load()}, {"idle", m.LimitIdle.Load()},
 		{"query_size", m.LimitQuerySize.Load()}, {"reply_size", m.LimitReplySize.Load()}, {"packets", m.LimitPackets.Load()},
 		{"long", m.LimitLong.Load()}, {"chain", m.LimitChain.Load()}, {"records", m.LimitRecords.Load()}, {"rounds", m.LimitRounds.Load()},
 	} {

@@ -15,7 +15,12 @@ type Transport uint8
 const (
 	UDP Transport = iota
 	TCP
+	TLS   // RFC 7858
+	HTTPS // RFC 8484
 )
+
+// secret tells whether nobody on the way can read what is said.
+func (t Transport) secret() bool { return t >= TLS }
 
 // rcode is a response code, the extended ones included (RFC 6895 §2.3).
 type rcode uint16
@@ -70,9 +75,17 @@ const (
 	headerLen         = 12
 )
 
-// optionMAC is the EDNS option in which dnsmasq's add-mac tells the device's
-// hardware address: six raw bytes.
-const optionMAC = 65001
+// EDNS options the resolver has to know.
+const (
+	optionKeepalive = 11 // how long a connection may idle (RFC 7828)
+	optionPadding   = 12 // hides how long a message is (RFC 7830)
+	optionEDE       = 15 // RFC 8914
+	// optionMAC is where dnsmasq's add-mac tells the device's hardware address.
+	optionMAC = 65001
+
+	macLen     = 6  // bytes of optionMAC
+	tokenIDLen = 16 // bytes of what Tokens knows a device by
+)
 
 // query is one question and who asks it. It borrows the packet it was parsed
 // from, whose header and question stay in place for the reply. A query is used
@@ -84,17 +97,20 @@ type query struct {
 	now       time.Time // the moment it is judged at
 	packet    []byte    // as it came; a reply may be written over it
 
-	flags   uint16
-	end     int         // where the question ends in packet
-	name    filter.Name // QNAME, lower case, in names
-	qtype   uint16
-	qclass  uint16
-	edns    bool
-	do      bool   // the client wants DNSSEC records
-	size    uint16 // the reply the client can take over UDP
-	mac     []byte // from optionMAC, nil if there is none
-	names   [filter.MaxNameLen]byte
-	macAddr [6]byte
+	flags     uint16
+	end       int         // where the question ends in packet
+	name      filter.Name // QNAME, lower case, in names
+	qtype     uint16
+	qclass    uint16
+	edns      bool
+	do        bool   // the client wants DNSSEC records
+	size      uint16 // the reply the client can take over UDP
+	id        []byte // what is known of the device beside its address, see Clients.Identify; nil: nothing
+	away      bool   // id is of a token, which is good from anywhere
+	keepalive bool   // the client asks how long its connection may idle
+	padded    bool   // the client hides how long its messages are
+	names     [filter.MaxNameLen]byte
+	idRoom    [tokenIDLen]byte // of id
 
 	scratch []byte                  // holds a copy of the cached answer, or a synthesised one
 	spare   []byte                  // the same, where one is made from the other
@@ -119,7 +135,11 @@ type writer interface {
 // the response code that says so. It does not allocate.
 func (q *query) parse() rcode {
 	p := q.packet
-	q.edns, q.do, q.size, q.mac, q.end = false, false, udpReplyPlain, nil, 0
+	q.edns, q.do, q.size, q.end = false, false, udpReplyPlain, 0
+	q.keepalive, q.padded = false, false
+	if !q.away {
+		q.id = nil
+	}
 	q.found, q.failed, q.rounds = nil, 0, 0
 	if len(p) < headerLen {
 		return silence
@@ -195,8 +215,13 @@ func (q *query) parseOptions(options []byte) bool {
 		if n > len(options) {
 			return false
 		}
-		if code == optionMAC && n == len(q.macAddr) && q.mac == nil {
-			q.mac = q.macAddr[:copy(q.macAddr[:], options[:n])]
+		switch {
+		case code == optionMAC && n == macLen && q.id == nil:
+			q.id = q.idRoom[:copy(q.idRoom[:], options[:n])]
+		case code == optionKeepalive:
+			q.keepalive = true
+		case code == optionPadding:
+			q.padded = true
 		}
 		options = options[n:]
 	}
@@ -205,10 +230,10 @@ func (q *query) parseOptions(options []byte) bool {
 
 // limit is how long the reply may be.
 func (q *query) limit() int {
-	if q.transport == TCP {
-		return messageMax
+	if q.transport == UDP {
+		return min(int(q.size), udpReplyMax)
 	}
-	return min(int(q.size), udpReplyMax)
+	return messageMax
 }
 
 // variant sets apart answers that differ for one name and type: with and
@@ -238,8 +263,8 @@ func (s *Server) keep(q *query) *parked {
 	k.query = *q
 	k.packet = append(k.bytes[:0], q.packet[:q.end]...)
 	k.name = filter.Name(k.names[:len(q.name)])
-	if q.mac != nil {
-		k.mac = k.macAddr[:]
+	if q.id != nil {
+		k.id = k.idRoom[:len(q.id)]
 	}
 	k.scratch, k.spare = scratch[:0], spare[:0]
 	return k

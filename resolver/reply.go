@@ -127,17 +127,31 @@ func bentTTL(ttl uint32, r *response, limit uint32) uint32 {
 const (
 	optLen = 11 // an OPT record without options (RFC 6891 §6.1.2)
 	edeLen = 6  // an EDE option without text (RFC 8914 §2)
+	// keepaliveLen is an option that tells a timeout (RFC 7828 §3.1).
+	keepaliveLen = 6
+	// paddingBlock is what replies are padded to a multiple of (RFC 8467 §4.1).
+	paddingBlock = 468
 )
 
 // optSize is what appendOPT will need.
 func optSize(q *query, r *response) int {
-	switch {
-	case !q.edns:
+	if !q.edns {
 		return 0
-	case r.ede != 0:
-		return optLen + edeLen
 	}
-	return optLen
+	n := optLen
+	if r.ede != 0 {
+		n += edeLen
+	}
+	if q.tellsKeepalive() {
+		n += keepaliveLen
+	}
+	return n
+}
+
+// tellsKeepalive tells whether the reply says how long the connection may idle.
+// Over HTTPS that is HTTP's business, over UDP there is none (RFC 7828 §3.2.2).
+func (q *query) tellsKeepalive() bool {
+	return q.keepalive && (q.transport == TCP || q.transport == TLS)
 }
 
 // appendOPT writes the OPT record of a reply, to clients that speak EDNS only
@@ -146,18 +160,35 @@ func appendOPT(b []byte, q *query, r *response) []byte {
 	if !q.edns {
 		return b
 	}
-	do, n := byte(0), byte(0)
+	do := byte(0)
 	if q.do {
 		do = 0x80 // RFC 3225 §3
 	}
+	b = append(b, 0, 0, byte(typeOPT), udpReplyMax>>8, udpReplyMax&0xff, byte(r.rcode>>4), 0, do, 0, 0, 0)
+	options := len(b)
 	if r.ede != 0 {
-		n = edeLen
+		b = append(b, 0, optionEDE, 0, 2, byte(r.ede>>8), byte(r.ede))
 	}
-	b = append(b, 0, 0, byte(typeOPT), udpReplyMax>>8, udpReplyMax&0xff, byte(r.rcode>>4), 0, do, 0, 0, n)
-	if r.ede != 0 {
-		b = append(b, 0, 15, 0, 2, byte(r.ede>>8), byte(r.ede))
+	if q.tellsKeepalive() {
+		const tenths = uint16(tcpIdle / (100 * time.Millisecond))
+		b = append(b, 0, optionKeepalive, 0, 2, byte(tenths>>8), byte(tenths&0xff))
 	}
+	if q.padded && q.transport.secret() { // RFC 7830 §6: padding is of use under encryption only
+		b = appendPadding(b)
+	}
+	binary.BigEndian.PutUint16(b[options-2:], uint16(len(b)-options))
 	return b
+}
+
+// appendPadding writes the option that brings a message to a whole number of
+// blocks. It has to be the last.
+func appendPadding(b []byte) []byte {
+	n := (paddingBlock - (len(b)+4)%paddingBlock) % paddingBlock
+	if len(b)+4+n > messageMax {
+		return b
+	}
+	b = append(b, 0, optionPadding, byte(n>>8), byte(n))
+	return append(b, make([]byte, n)...)
 }
 
 // truncated tells the client to ask again over TCP.

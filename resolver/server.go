@@ -61,19 +61,21 @@ func New(config Config) (*Server, error) {
 		loopback:   []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()},
 		cache:      newCache(config.CacheBytes),
 		flights:    flights{aloft: map[uint64]*flight{}, clients: map[netip.Addr]burden{}},
-		limiter:    newLimiter(config.Rate),
+		limiter:    newLimiter(int64(max(config.Rate, 0)), time.Second),
 		buffers:    sync.Pool{New: func() any { return new(buffers) }},
 		parked:     sync.Pool{New: func() any { return new(parked) }},
 		harvesters: sync.Pool{New: func() any { return new(harvester) }},
 		sockets:    newSockets(),
 		work:       make(chan *flight),
 		long:       make(chan struct{}, longMax),
+		listeners:  listeners{conns: connections{most: tcpConnections, each: tcpPerClient}},
 		started:    config.Now(),
 	}
 	s.ids.seed()
 	s.ports.seed()
 	s.routes = newRoutes(&config, s)
 	s.ctx, s.stop = context.WithCancel(context.Background())
+	s.prepareSecret()
 	return s, nil
 }
 
@@ -108,7 +110,11 @@ func (s *Server) Close() {
 // sockets. nil means that there is no reply. It waits for upstreams as long as
 // a client would have to, or until ctx ends.
 func (s *Server) Handle(ctx context.Context, source netip.AddrPort, transport Transport, packet []byte) []byte {
-	q := &query{source: source, transport: transport, packet: append(make([]byte, 0, udpQueryMax), packet...)}
+	return s.await(ctx, &query{source: source, transport: transport, packet: append(make([]byte, 0, udpQueryMax), packet...)})
+}
+
+// await is Handle for a query that is ready to be parsed.
+func (s *Server) await(ctx context.Context, q *query) []byte {
 	q.arrived = s.config.Now()
 	q.now = q.arrived
 	reply, wait := s.receive(q)
@@ -118,7 +124,7 @@ func (s *Server) Handle(ctx context.Context, source netip.AddrPort, transport Tr
 	done := make(promise, 1)
 	s.wait(s.keep(q), done)
 	select {
-	case reply = <-done:
+	case reply := <-done:
 		return reply
 	case <-ctx.Done():
 		return nil
@@ -136,7 +142,7 @@ func (p promise) writeReply(reply []byte) { p <- reply }
 func (s *Server) receive(q *query) (reply []byte, wait bool) {
 	s.metrics.Queries.Add(1)
 	source := q.source.Addr()
-	if !s.admits(source) {
+	if !q.away && !s.admits(source) {
 		s.metrics.LimitNetworks.Add(1)
 		return nil, false
 	}
@@ -147,8 +153,8 @@ func (s *Server) receive(q *query) (reply []byte, wait bool) {
 		s.metrics.Unreadable.Add(1)
 		return s.complain(q, code), false
 	}
-	if q.mac != nil && !source.IsLoopback() { // only dnsmasq beside us may say who asks
-		q.mac = nil
+	if q.id != nil && !q.away && !source.IsLoopback() { // only dnsmasq beside us may say who asks
+		q.id = nil
 	}
 	if q.transport == UDP && !s.limiter.allow(source, q.now) {
 		s.metrics.LimitRate.Add(1)
@@ -159,7 +165,7 @@ func (s *Server) receive(q *query) (reply []byte, wait bool) {
 
 // handle is the story of one query; the package comment tells it too.
 func (s *Server) handle(q *query) (reply []byte, wait bool) {
-	client := s.clients.Identify(q.source.Addr(), q.mac)
+	client := s.clients.Identify(q.source.Addr(), q.id)
 	snap := s.filter.Load()
 	if snap == nil { // there is no moment in which a query goes out unfiltered
 		return s.complain(q, servFail), false
@@ -193,7 +199,7 @@ func (s *Server) observe(q *query, client filter.Client, v *filter.Verdict) {
 		s.config.Observer.Observe(client, *v)
 	}
 	if s.config.Journal != nil && v.Rule != filter.RuleSealed {
-		s.config.Journal.Record(q.source.Addr(), q.mac, q.name, *v, q.now)
+		s.config.Journal.Record(q.source.Addr(), q.id, q.name, *v, q.now)
 	}
 }
 

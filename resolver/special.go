@@ -144,7 +144,7 @@ func (s *Server) always(q *query) (response, bool) {
 	}
 	for _, zone := range s.specials.probes {
 		if n := 1 + int(q.name[0]); len(q.name) == n+len(zone) && bytes.Equal(q.name[n:], zone) {
-			if !s.config.Probes.Asked(q.source.Addr(), q.mac, q.name[1:n], q.qtype == typeAAAA) {
+			if !s.config.Probes.Asked(q.source.Addr(), q.id, q.name[1:n], q.qtype == typeAAAA) {
 				return s.noName(q, ttlLocal), true
 			}
 			return s.addresses(q, s.config.OwnAddresses, ttlLocal), true

@@ -2,6 +2,7 @@ package resolver
 
 import (
 	"container/list"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -12,27 +13,58 @@ import (
 	"time"
 )
 
-// connections are the open TCP connections, the one longest idle first, and how
-// many each client has. When there is one too many, the one longest idle makes
+// connections are open connections of a kind, the one longest idle first, and
+// how many each client has. When there is one too many, the one longest idle makes
 // room: connections that somebody holds open without asking keep nobody out.
 type connections struct {
+	most int  // open at once
+	each int  // of one client
+	fair bool // who has the most makes room, and not the one longest idle
+
 	mu      sync.Mutex
 	idle    list.List // of *tcpConn
 	clients map[netip.Addr]int
 	ended   bool
 }
 
-// tcpConn is one client's connection (RFC 7766).
+// tcpConn is one client's connection (RFC 7766), or what is spoken over it once
+// it is TLS (RFC 7858).
 type tcpConn struct {
 	conn   net.Conn
 	client netip.AddrPort
+	token  string       // that the client came with; "": it is known by its address
+	kind   *connections // that it is counted among
 	place  *list.Element
 	write  sync.Mutex    // one reply at a time
 	waits  chan struct{} // a token for each query that waits for an upstream
 }
 
-// serveTCP takes connections until the socket is closed.
+func newConn(conn net.Conn, client netip.AddrPort) *tcpConn {
+	return &tcpConn{conn: conn, client: client, waits: make(chan struct{}, tcpPipeline)}
+}
+
+// serveTCP answers over TCP until the socket is closed.
 func (s *Server) serveTCP(l *net.TCPListener) error {
+	return accept(l, func(conn *net.TCPConn, client netip.AddrPort) {
+		if !s.admits(client.Addr()) {
+			s.metrics.LimitNetworks.Add(1)
+			conn.SetLinger(0)
+			conn.Close()
+			return
+		}
+		c := newConn(conn, client)
+		closed, ok := s.listeners.conns.add(c)
+		s.metrics.LimitConnections.Add(uint64(closed))
+		if !ok {
+			conn.Close()
+			return
+		}
+		s.tasks.Go(func() { s.converse(c, TCP) })
+	})
+}
+
+// accept takes connections until the socket is closed.
+func accept(l *net.TCPListener, take func(conn *net.TCPConn, client netip.AddrPort)) error {
 	for {
 		conn, err := l.AcceptTCP()
 		if err != nil {
@@ -44,29 +76,16 @@ func (s *Server) serveTCP(l *net.TCPListener) error {
 			return err
 		}
 		client := conn.RemoteAddr().(*net.TCPAddr).AddrPort()
-		client = netip.AddrPortFrom(client.Addr().Unmap().WithZone(""), client.Port())
-		if !s.admits(client.Addr()) {
-			s.metrics.LimitNetworks.Add(1)
-			conn.SetLinger(0)
-			conn.Close()
-			continue
-		}
-		c := &tcpConn{conn: conn, client: client, waits: make(chan struct{}, tcpPipeline)}
-		closed, ok := s.listeners.conns.add(c)
-		s.metrics.LimitConnections.Add(uint64(closed))
-		if !ok {
-			conn.Close()
-			continue
-		}
-		s.tasks.Go(func() { s.converse(c) })
+		take(conn, netip.AddrPortFrom(client.Addr().Unmap().WithZone(""), client.Port()))
 	}
 }
 
 // converse answers the queries of one connection, each as soon as its answer is
 // there, whatever the order (RFC 7766 §6.2.1.1).
-func (s *Server) converse(c *tcpConn) {
-	defer s.listeners.conns.remove(c)
-	q := &query{transport: TCP, source: c.client}
+func (s *Server) converse(c *tcpConn, over Transport) {
+	defer c.kind.remove(c)
+	defer c.conn.Close()
+	q := &query{transport: over, source: c.client}
 	for {
 		// The client has so long to begin and to end a query: a byte now and
 		// then does not hold the connection.
@@ -89,7 +108,10 @@ func (s *Server) converse(c *tcpConn) {
 			s.countIdle(err)
 			return
 		}
-		s.listeners.conns.busy(c)
+		if c.token != "" && !s.isAway(q, c.token) {
+			return // the token has been taken back
+		}
+		c.kind.busy(c)
 		q.arrived = s.config.Now()
 		q.now = q.arrived
 		reply, wait := s.receive(q)
@@ -152,7 +174,7 @@ func (t *connections) add(c *tcpConn) (closed int, ok bool) {
 		t.clients = map[netip.Addr]int{}
 	}
 	addr := c.client.Addr()
-	for e := t.idle.Front(); e != nil && t.clients[addr] >= tcpPerClient; {
+	for e := t.idle.Front(); e != nil && t.clients[addr] >= t.each; {
 		next := e.Next()
 		if old := e.Value.(*tcpConn); old.client.Addr() == addr {
 			t.drop(old)
@@ -160,13 +182,26 @@ func (t *connections) add(c *tcpConn) (closed int, ok bool) {
 		}
 		e = next
 	}
-	for t.idle.Len() >= tcpConnections {
-		t.drop(t.idle.Front().Value.(*tcpConn))
+	for t.idle.Len() >= t.most {
+		t.drop(t.last())
 		closed++
 	}
-	c.place = t.idle.PushBack(c)
+	c.kind, c.place = t, t.idle.PushBack(c)
 	t.clients[addr]++
 	return closed, true
+}
+
+// last is the connection that makes room for another.
+func (t *connections) last() *tcpConn {
+	last := t.idle.Front().Value.(*tcpConn)
+	if t.fair {
+		for e := t.idle.Front(); e != nil; e = e.Next() {
+			if c := e.Value.(*tcpConn); t.clients[c.client.Addr()] > t.clients[last.client.Addr()] {
+				last = c
+			}
+		}
+	}
+	return last
 }
 
 // busy notes that a connection has asked something.
@@ -184,11 +219,28 @@ func (t *connections) remove(c *tcpConn) {
 	t.drop(c)
 }
 
-// drop closes a connection, once.
+// drop closes a connection, once. What is below TLS is closed without the words
+// of parting, which would have to be waited for.
 func (t *connections) drop(c *tcpConn) {
-	c.conn.Close()
+	if secret, ok := c.conn.(*tls.Conn); ok {
+		secret.NetConn().Close()
+	} else {
+		c.conn.Close()
+	}
+	t.forget(c)
+}
+
+// release lets go of a connection without closing it; false: it was closed
+// already to make room.
+func (t *connections) release(c *tcpConn) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.forget(c)
+}
+
+func (t *connections) forget(c *tcpConn) bool {
 	if c.place == nil {
-		return
+		return false
 	}
 	t.idle.Remove(c.place)
 	c.place = nil
@@ -196,6 +248,7 @@ func (t *connections) drop(c *tcpConn) {
 	if t.clients[addr]--; t.clients[addr] == 0 {
 		delete(t.clients, addr)
 	}
+	return true
 }
 
 func (t *connections) closeAll() {

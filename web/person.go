@@ -264,7 +264,23 @@ func (s *Server) showDevices(w http.ResponseWriter, r *http.Request, v *visitor)
 	for _, person := range people {
 		devices = append(devices, p.house.DevicesOf(person.ID)...)
 	}
-	s.show(w, r, http.StatusOK, p.devicesPage(devices[:min(len(devices), shownDevices)], people))
+	s.show(w, r, http.StatusOK, p.devicesPage(devices[:min(len(devices), shownDevices)], people, s.away))
+}
+
+// letAway has a device known wherever it is, or ends that.
+func (s *Server) letAway(r *http.Request, _ *visitor) (done, error) {
+	n, _ := strconv.ParseUint(r.PathValue("id"), 10, 32)
+	id := household.DeviceID(n)
+	return done{key: "saved"}, s.home.Change(func(h *household.Household) error {
+		if h.Device(id) == nil {
+			return &sentence{key: "device.gone"}
+		}
+		if r.PostFormValue("off") != "" {
+			return h.EndAway(id)
+		}
+		_, err := h.LetAway(id)
+		return err
+	})
 }
 
 // saveDevice renames a device and gives it to somebody.
@@ -282,4 +298,25 @@ func (s *Server) saveDevice(r *http.Request, v *visitor) (done, error) {
 		}
 		return nil
 	})
+}
+
+// hint is what a phone is told, and where.
+type hint struct{ words, what string }
+
+func (p *page) hints(way Way) (all []hint) {
+	if way.TLS != "" {
+		all = append(all, hint{p.T("away.android"), way.TLS})
+	}
+	if way.HTTPS != "" {
+		all = append(all, hint{p.T("away.https"), way.HTTPS})
+	}
+	return all
+}
+
+// awayVerb is what the button of a device's away form does.
+func (p *page) awayVerb(d household.Device) string {
+	if d.Away == "" {
+		return p.T("away.on")
+	}
+	return p.T("away.off")
 }

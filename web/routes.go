@@ -51,6 +51,7 @@ func (s *Server) routes() http.Handler {
 	m.HandleFunc("POST /devices/{id}/assign", s.parents(s.assign))
 	m.HandleFunc("POST /devices/{id}/merge", s.parents(s.merge))
 	m.HandleFunc("POST /devices/{id}/save", s.loosens(s.saveDevice))
+	m.HandleFunc("POST /devices/{id}/away", s.loosens(s.letAway))
 	m.HandleFunc("GET /people/{id}", s.seen(s.showPerson))
 	m.HandleFunc("POST /people/{id}/switch", s.loosens(s.setSwitch))
 	m.HandleFunc("POST /people/{id}/night", s.loosens(s.setNight))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -42,10 +43,19 @@ type Options struct {
 	// Look tests the router for the page about ways around, until ctx ends at
 	// most; nil: it is not tested.
 	Look func(ctx context.Context) []Tested
+	// Away is how a device with a token reaches the resolver from outside; nil, or
+	// the zero Way: it does not.
+	Away func(token string) Way
 	// Now is the clock; nil is the system's.
 	Now func() time.Time
 	// Log gets what goes wrong, and never who asked for what; nil: nothing.
 	Log *slog.Logger
+}
+
+// Way is what a device away from home is told, each empty if there is none.
+type Way struct {
+	TLS   string // the name for Android's Private DNS
+	HTTPS string // the address for DNS over HTTPS
 }
 
 // Server is the pages and the API. Any number of requests are served at once.
@@ -62,6 +72,7 @@ type Server struct {
 	lanPage    bool
 	probes     *Probes
 	look       func(ctx context.Context) []Tested
+	away       func(token string) Way
 	now        func() time.Time
 	log        *slog.Logger
 
@@ -85,6 +96,9 @@ func New(o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.Away == nil {
+		o.Away = func(string) Way { return Way{} }
+	}
 	if o.Brand.Name == "" {
 		o.Brand.Name = "Treehouse"
 	}
@@ -101,7 +115,8 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		home: o.Home, accounts: accounts, hasher: newHasher(time.Now), lockout: newLockout(o.Now), dictionary: words,
-		assets: packAssets(o.Brand.Hue), brand: o.Brand, country: strings.ToUpper(o.Country), lanPage: o.LANPage, probes: o.Probes, look: o.Look, now: o.Now, log: o.Log,
+		assets: packAssets(o.Brand.Hue), brand: o.Brand, country: strings.ToUpper(o.Country), lanPage: o.LANPage, now: o.Now, log: o.Log,
+		probes: o.Probes, look: o.Look, away: o.Away,
 		hosts: map[string]bool{DefaultName: true, "localhost": true},
 		slots: make(chan struct{}, maxAtOnce), live: newStreams(),
 	}
@@ -129,6 +144,23 @@ const (
 	closing       = 3 * time.Second  // for what is under way at the end
 )
 
+// Secure is a listener for Run whose connections begin with TLS.
+func Secure(l net.Listener, config *tls.Config) net.Listener { return secured{l, config} }
+
+type secured struct {
+	net.Listener
+	config *tls.Config
+}
+
+// limited bounds a listener's connections, below their TLS: a server has to see
+// that a connection is one.
+func limited(l net.Listener) net.Listener {
+	if t, ok := l.(secured); ok {
+		return tls.NewListener(newLimitListener(t.Listener), t.config)
+	}
+	return newLimitListener(l)
+}
+
 // Run serves the listeners until ctx ends, and gives what stopped it otherwise.
 func (s *Server) Run(ctx context.Context, listeners ...net.Listener) error {
 	server := &http.Server{
@@ -139,7 +171,7 @@ func (s *Server) Run(ctx context.Context, listeners ...net.Listener) error {
 	}
 	failed := make(chan error, len(listeners))
 	for _, l := range listeners {
-		go func() { failed <- server.Serve(newLimitListener(l)) }()
+		go func() { failed <- server.Serve(limited(l)) }()
 	}
 	var err error
 	select {

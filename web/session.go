@@ -136,11 +136,21 @@ func (a *accounts) mac(purpose, text string) string {
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:tokenLen])
 }
 
+// cookieName is what a cookie is called on this connection. Over TLS a prefix
+// keeps it there, and apart from the one of the same browser without TLS, which
+// could neither read nor replace it.
+func cookieName(r *http.Request, name string) string {
+	if r.TLS != nil {
+		return "__Host-" + name
+	}
+	return name
+}
+
 // setCookie gives the browser a cookie that scripts cannot read and other
 // sites cannot send.
 func (s *Server) setCookie(w http.ResponseWriter, r *http.Request, name, value string, life time.Duration) {
 	http.SetCookie(w, &http.Cookie{
-		Name: name, Value: value, Path: "/", MaxAge: int(life.Seconds()),
+		Name: cookieName(r, name), Value: value, Path: "/", MaxAge: int(life.Seconds()),
 		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil,
 	})
 }
@@ -148,7 +158,7 @@ func (s *Server) setCookie(w http.ResponseWriter, r *http.Request, name, value s
 // source is who tries a passphrase: a browser that has signed in before, else
 // an address. IPv6 counts by /64, or one device would be countless sources.
 func (s *Server) source(r *http.Request) string {
-	if c, err := r.Cookie(knownCookie); err == nil {
+	if c, err := r.Cookie(cookieName(r, knownCookie)); err == nil {
 		id, sum, _ := strings.Cut(c.Value, ".")
 		if len(id) > 0 && hmac.Equal([]byte(sum), []byte(s.accounts.mac("known", id))) {
 			return "browser " + id
@@ -173,7 +183,7 @@ func (s *Server) welcome(w http.ResponseWriter, r *http.Request, name string) er
 	if device == "" {
 		device = household.CleanName(browserName(r.UserAgent()))
 	}
-	if c, err := r.Cookie(sessionCookie); err == nil { // the old session of this browser ends
+	if c, err := r.Cookie(cookieName(r, sessionCookie)); err == nil { // the old session of this browser ends
 		old := tokenID(c.Value)
 		if err := s.accounts.change(func(v *vaulted) error { v.signOut(func(o session) bool { return o.ID == old }); return nil }); err != nil {
 			return err

@@ -153,7 +153,7 @@ const languageCookie = "treehouse-language"
 // choose is the language of a request: chosen on this browser, else what the
 // browser asks for, else the house's.
 func (d *dictionary) choose(r *http.Request) *words {
-	if c, err := r.Cookie(languageCookie); err == nil {
+	if c, err := r.Cookie(cookieName(r, languageCookie)); err == nil {
 		if i := d.index(c.Value); i >= 0 {
 			return d.in(i)
 		}

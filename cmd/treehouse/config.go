@@ -37,6 +37,8 @@ type Config struct {
 	}
 	DNS struct {
 		Listen       []netip.AddrPort
+		ListenTLS    []netip.AddrPort
+		ListenHTTPS  []netip.AddrPort
 		Networks     []netip.Prefix
 		Blocked      string
 		BlockedTTL   time.Duration
@@ -44,10 +46,11 @@ type Config struct {
 		OwnAddresses []netip.Addr
 	}
 	Pages struct {
-		Listen            []netip.AddrPort
+		Listen, ListenTLS []netip.AddrPort
 		Hosts             []string
 		Country, Language string
 	}
+	TLS      struct{ Certificate, Key, Name string }
 	Upstream struct {
 		Servers  []netip.AddrPort
 		Strategy string
@@ -216,9 +219,19 @@ func (r *configReader) index(section *yaml.Node, prefix string) {
 		case isSection:
 			r.refuse(where, "%s is a section: put its keys on the lines below, indented", key)
 		case !slices.Contains(r.known, key):
-			r.refuse(where, "there is no option %q; did you mean %q?", key, nearest(key, r.known))
+			r.refuse(where, "there is no option %q; did you mean %q?", key, nearest(key, slices.Concat(r.known, r.sections())))
 		}
 	}
+}
+
+// sections are the names that keys are grouped under.
+func (r *configReader) sections() []string {
+	var names []string
+	for _, key := range r.known {
+		section, _, _ := strings.Cut(key, ".")
+		names = append(names, section)
+	}
+	return names
 }
 
 func (r *configReader) isSection(key string) bool {
@@ -283,6 +296,14 @@ func (r *configReader) typed() *Config {
 	c.Pages.Country = r.optional("pages.country")
 	c.Pages.Language = r.oneOf("pages.language", "en", "es", "fr", "de", "pt-BR", "ar", "ru", "zh-Hans", "hi")
 
+	c.DNS.ListenTLS = r.listens("dns.listen_tls")
+	c.DNS.ListenHTTPS = r.listens("dns.listen_https")
+	c.Pages.ListenTLS = r.listens("pages.listen_tls")
+	c.TLS.Certificate = r.optional("tls.certificate")
+	c.TLS.Key = r.optional("tls.key")
+	c.TLS.Name = strings.ToLower(strings.TrimSuffix(r.optional("tls.name"), "."))
+	r.checkTLS(c)
+
 	c.Upstream.Servers = slices.Concat(parseEach(r, "upstream.servers", parseUpstream)...)
 	c.Upstream.Strategy = r.oneOf("upstream.strategy", "in-order", "fastest", "parallel")
 	c.Upstream.Timeout = r.duration("upstream.timeout", minTimeout, maxTimeout)
@@ -329,6 +350,31 @@ func (r *configReader) typed() *Config {
 	}
 	return c
 }
+
+// checkTLS refuses sockets that would have no certificate to show, and a name
+// that no device could put its token before.
+func (r *configReader) checkTLS(c *Config) {
+	for _, use := range []struct {
+		key   string
+		addrs []netip.AddrPort
+	}{{"dns.listen_tls", c.DNS.ListenTLS}, {"dns.listen_https", c.DNS.ListenHTTPS}, {"pages.listen_tls", c.Pages.ListenTLS}} {
+		if len(use.addrs) > 0 && (c.TLS.Certificate == "" || c.TLS.Key == "") {
+			r.bad(use.key, "this needs a certificate: set tls.certificate and tls.key to its files, or leave this empty")
+		}
+	}
+	switch {
+	case c.TLS.Certificate != "" && c.TLS.Key == "":
+		r.bad("tls.certificate", "a certificate is of no use without its key; set tls.key too")
+	case c.TLS.Key != "" && c.TLS.Certificate == "":
+		r.bad("tls.key", "a key is of no use without its certificate; set tls.certificate too")
+	}
+	if _, err := filter.ParseName(c.TLS.Name); c.TLS.Name != "" && (err != nil || len(c.TLS.Name) > maxTLSName) {
+		r.bad("tls.name", "%q is not a name that a token of a device can stand before, such as dns.example.net", c.TLS.Name)
+	}
+}
+
+// maxTLSName in bytes leaves room for a token and its dot in a name of 253.
+const maxTLSName = 236
 
 func (r *configReader) text(key string) string {
 	s, ok := r.v.Get(key).(string)

@@ -19,7 +19,7 @@ const oldLists = 14 * 24 * time.Hour
 
 // listenPages opens the pages' sockets and makes the server that answers there.
 func (d *daemon) listenPages() error {
-	if len(d.config.Pages.Listen) == 0 {
+	if len(d.config.Pages.Listen)+len(d.config.Pages.ListenTLS) == 0 {
 		return nil
 	}
 	hosts := slices.Clone(d.config.Pages.Hosts)
@@ -30,18 +30,26 @@ func (d *daemon) listenPages() error {
 	d.pages, err = web.New(web.Options{
 		Home: pagesHome{d.family, d}, Vault: vault{d.familyFile}, Hosts: hosts,
 		Country: d.config.Pages.Country, Language: d.config.Pages.Language, Now: d.clock.Now, Log: d.log,
-		Probes: d.probes, Look: d.lookAround,
+		Probes: d.probes, Look: d.lookAround, Away: d.away,
 	})
 	if err != nil {
 		return err
 	}
 	for _, addr := range d.config.Pages.Listen {
-		l, err := net.Listen(tcpOf(addr), addr.String())
+		l, err := listenForPages(addr, "pages.listen")
 		if err != nil {
-			return fmt.Errorf("the pages cannot be served on %s: %s; end what is there or set pages.listen", addr, cause(err))
+			return err
 		}
 		d.pageSockets = append(d.pageSockets, l)
 		d.log.Info("pages", "url", "http://"+l.Addr().String())
+	}
+	for _, addr := range d.config.Pages.ListenTLS {
+		l, err := listenForPages(addr, "pages.listen_tls")
+		if err != nil {
+			return err
+		}
+		d.pageSockets = append(d.pageSockets, web.Secure(l, d.certificate.forPages()))
+		d.log.Info("pages", "url", "https://"+l.Addr().String())
 	}
 	if code := d.pages.ClaimCode(); code != "" {
 		d.log.Info("nobody has set this house up yet", "claim_code", code)
@@ -77,6 +85,14 @@ func (d *daemon) lookAround(ctx context.Context) []web.Tested {
 		all = append(all, web.Tested{What: t.what, Result: results[t.test(ctx)[0].Result]})
 	}
 	return all
+}
+
+func listenForPages(addr netip.AddrPort, key string) (net.Listener, error) {
+	l, err := net.Listen(tcpOf(addr), addr.String())
+	if err != nil {
+		return nil, fmt.Errorf("the pages cannot be served on %s: %s; end what is there or set %s", addr, cause(err), key)
+	}
+	return l, nil
 }
 
 func (d *daemon) servePages(ctx context.Context) error {

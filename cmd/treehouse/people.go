@@ -189,7 +189,7 @@ func (a *app) devicesCommand() *cobra.Command {
 				return fmt.Sprintf("%s and %s are one device.", into.Name, from.Name), h.Merge(into.ID, from.ID)
 			})
 		},
-	}, &cobra.Command{
+	}, a.awayCommand(), &cobra.Command{
 		Use: "default BAND", Short: "Choose the rules for devices nobody has assigned", Args: exactly("BAND"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.change(func(h *household.Household) (string, error) {
@@ -231,6 +231,9 @@ func printDevices(w io.Writer, h *household.Household) {
 		for _, mac := range d.MACs {
 			by = append(by, mac.String())
 		}
+		if d.Away != "" {
+			by = append(by, "away")
+		}
 		fmt.Fprintf(t, "%d\t%s\t%s\t%s\n", d.ID, d.Name, whose, strings.Join(by, ", "))
 	}
 	t.Flush()
@@ -259,18 +262,26 @@ func (a *app) read(fn func(h *household.Household) error) error {
 // change alters the household and prints what fn says was done. A running
 // Treehouse sees the change by itself.
 func (a *app) change(fn func(h *household.Household) (done string, err error)) error {
+	var done string
+	err := a.alter(func(h *household.Household) (err error) {
+		done, err = fn(h)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return a.done(done)
+}
+
+// alter is change for who prints something else than a sentence.
+func (a *app) alter(fn func(h *household.Household) error) error {
 	return a.withFamily(func(f *household.Family) error {
-		var done string
-		err := f.Change(func(h *household.Household) (err error) {
-			done, err = fn(h)
-			return err
-		})
-		if err != nil {
+		if err := f.Change(fn); err != nil {
 			return err
 		}
 		if err := f.SaveBackup(); err != nil { // people do not type often: flash can bear it
 			fmt.Fprintf(a.errs, "treehouse: the change is made, but not backed up: %v\n", err)
 		}
-		return a.done(done)
+		return nil
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -36,11 +37,19 @@ func TestMain(m *testing.M) {
 // prints, its exit codes, and what a running Treehouse answers to whom. Beside
 // the commands that every script has, these know:
 //
-//	start ARG ...           runs `treehouse serve ARG ...` until it answers; $DNS is its address
+//	start ARG ...           runs `treehouse serve ARG ...` until it answers; $DNS is its address,
+//	                        $DOT that over TLS, $DOTPORT and $DOHPORT the ports over TLS and HTTPS
 //	halt                    ends it as a service manager would, and waits
 //	ask [-b SOURCE] NAME [TYPE] [RCODE|ADDRESS ...] [ede=N]
 //	                        asks $DNS once and compares
 //	eventually ask ...      asks until it is so
+//	certify [-expired] NAME ...
+//	                        writes cert.pem and key.pem for the names
+//	eventually secretly FROM SERVERNAME NAME [RCODE|ADDRESS ...] [by=NAME]
+//	                        asks $DOT over TLS until it is so; by is the certificate's first name
+//	refused FROM SERVERNAME NAME, eventually refused ...
+//	                        asks $DOT over TLS and has to get nothing
+//	token VARIABLE          takes a device's token from what was printed last
 //	expand FILE             replaces $WEB in the file
 //	make-bad                writes binary.bin and cut.txt.gz, which text cannot hold
 func TestScripts(t *testing.T) {
@@ -62,6 +71,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"start": start, "halt": halt, "ask": askCommand, "eventually": eventually, "make-bad": makeBad, "expand": expand,
+			"certify": certify, "refused": refused, "token": token,
 		},
 	})
 }
@@ -78,6 +88,11 @@ type running struct {
 var daemons sync.Map
 
 var answering = regexp.MustCompile(`answering.*address="?([0-9.]+:[0-9]+)`)
+
+var (
+	answeringTLS   = regexp.MustCompile(`answering over TLS.*at="?([0-9.]+:[0-9]+)`)
+	answeringHTTPS = regexp.MustCompile(`answering over HTTPS.*at="?([0-9.]+:[0-9]+)`)
+)
 
 func start(ts *testscript.TestScript, neg bool, args []string) {
 	logName := ts.MkAbs("serve.log")
@@ -100,6 +115,15 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 		text, _ := os.ReadFile(logName)
 		if m := answering.FindSubmatch(text); m != nil {
 			ts.Setenv("DNS", string(m[1]))
+			if dot, doh := answeringTLS.FindSubmatch(text), answeringHTTPS.FindSubmatch(text); dot != nil && doh != nil {
+				ts.Setenv("DOT", string(dot[1]))
+				_, port, _ := net.SplitHostPort(string(dot[1]))
+				ts.Setenv("DOTPORT", port)
+				_, port, _ = net.SplitHostPort(string(doh[1]))
+				ts.Setenv("DOHPORT", port)
+			} else if bytes.Contains(text, []byte("certificate in force")) {
+				continue // it is about to say so
+			}
 			return
 		}
 		select {
@@ -139,11 +163,75 @@ func askCommand(ts *testscript.TestScript, neg bool, args []string) {
 func eventually(ts *testscript.TestScript, neg bool, args []string) {
 	var err error
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		if err = ask(ts.Getenv("DNS"), args[1:]); err == nil {
+		switch args[0] {
+		case "secretly":
+			err = secretly(ts.Getenv("DOT"), args[1:])
+		case "refused":
+			err = isRefused(ts.Getenv("DOT"), args[1:])
+		default:
+			err = ask(ts.Getenv("DNS"), args[1:])
+		}
+		if err == nil {
 			return
 		}
 	}
 	ts.Fatalf("%s: still %v", strings.Join(args, " "), err)
+}
+
+func refused(ts *testscript.TestScript, neg bool, args []string) {
+	ts.Check(isRefused(ts.Getenv("DOT"), args))
+}
+
+func isRefused(server string, args []string) error {
+	if got, err := overTLS(server, args[0], args[1], args[2]); err == nil {
+		return fmt.Errorf("%s is answered: %s", strings.Join(args, " "), got)
+	}
+	return nil
+}
+
+func token(ts *testscript.TestScript, neg bool, args []string) {
+	found := regexp.MustCompile(`\b[a-km-np-z2-9]{16}\b`).FindString(ts.ReadFile("stdout"))
+	if found == "" {
+		ts.Fatalf("no token was printed")
+	}
+	ts.Setenv(args[0], found)
+}
+
+// secretly asks once over TLS and compares.
+func secretly(server string, args []string) error {
+	got, err := overTLS(server, args[0], args[1], args[2])
+	if err != nil {
+		return err
+	}
+	for _, want := range args[3:] {
+		if !strings.Contains(" "+got+" ", " "+want+" ") {
+			return fmt.Errorf("the answer is %s, without %s", got, want)
+		}
+	}
+	return nil
+}
+
+// overTLS gives an answer over TLS in words, and the first name of the
+// certificate that was shown.
+func overTLS(server, from, serverName, name string) (string, error) {
+	d := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: 5 * time.Second}
+	conn, err := tls.DialWithDialer(d, "tcp", server, &tls.Config{ServerName: serverName, InsecureSkipVerify: true, NextProtos: []string{"dot"}})
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	words, err := exchangeOn(conn, true, name, dnsmessage.TypeA)
+	return words + " by=" + conn.ConnectionState().PeerCertificates[0].DNSNames[0], err
+}
+
+func certify(ts *testscript.TestScript, neg bool, args []string) {
+	until := time.Now().Add(time.Hour)
+	if args[0] == "-expired" {
+		until, args = time.Now().Add(-time.Hour), args[1:]
+	}
+	chain, key := newPair(until, args...)
+	ts.Check(os.WriteFile(ts.MkAbs("cert.pem"), chain, 0o644))
+	ts.Check(os.WriteFile(ts.MkAbs("key.pem"), key, 0o600))
 }
 
 func expand(ts *testscript.TestScript, neg bool, args []string) {
@@ -202,6 +290,11 @@ func exchange(network, source, server, name string, qtype dnsmessage.Type) (stri
 		return "", err
 	}
 	defer conn.Close()
+	return exchangeOn(conn, network == "tcp", name, qtype)
+}
+
+// exchangeOn is exchange over a connection, a stream or not.
+func exchangeOn(conn net.Conn, stream bool, name string, qtype dnsmessage.Type) (string, error) {
 	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
 	b := dnsmessage.NewBuilder(nil, dnsmessage.Header{ID: 4711, RecursionDesired: true})
 	_ = b.StartQuestions()
@@ -218,7 +311,7 @@ func exchange(network, source, server, name string, qtype dnsmessage.Type) (stri
 	}
 	buf := make([]byte, 4096)
 	n := 0
-	if network == "tcp" {
+	if stream {
 		if _, err = conn.Write(append([]byte{byte(len(query) >> 8), byte(len(query))}, query...)); err != nil {
 			return "", err
 		}

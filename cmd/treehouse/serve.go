@@ -69,6 +69,7 @@ type daemon struct {
 	pageSockets []net.Listener
 	topics      atomic.Pointer[topicsOf]
 
+	certificate   *certificate // nil: none is configured
 	notices       *notify.Queue
 	local         resolver.LocalNames
 	metricSockets []net.Listener
@@ -101,6 +102,7 @@ func (a *app) newDaemon(ctx context.Context, c *Config, sample bool) (*daemon, e
 	if err := d.takeLists(); err != nil {
 		return nil, err
 	}
+	d.openCertificate()
 	if len(c.Pages.Listen) > 0 && len(c.DNS.OwnNames) > 0 {
 		d.probes = web.NewProbes(plain(c.DNS.OwnNames[0]), d.whoAsks, d.clock.Now)
 	}
@@ -113,6 +115,13 @@ func (a *app) newDaemon(ctx context.Context, c *Config, sample bool) (*daemon, e
 	}
 	for _, addr := range d.server.Addrs() {
 		d.log.Info("answering", "address", addr)
+	}
+	overTLS, overHTTPS := d.server.SecretAddrs()
+	for _, addr := range overTLS {
+		d.log.Info("answering over TLS", "at", addr)
+	}
+	for _, addr := range overHTTPS {
+		d.log.Info("answering over HTTPS", "at", addr)
 	}
 	if err := d.listenPages(); err != nil { // names matter more than pages
 		d.log.Error("the pages are not served", "err", err)
@@ -141,6 +150,7 @@ func (d *daemon) run(ctx context.Context) error {
 	})
 	g.Go(func() error { return d.discover(ctx) })
 	g.Go(func() error { return d.notices.Run(ctx) })
+	g.Go(func() error { return d.certificate.keep(ctx) })
 	g.Go(func() error { return d.keepLocalNames(ctx) })
 	g.Go(func() error { return d.servePages(ctx) })
 	g.Go(func() error { return d.serveMetrics(ctx) })
@@ -318,6 +328,9 @@ func (d *daemon) resolverConfig() resolver.Config {
 	if d.probes != nil {
 		out.Probes = d.probes
 	}
+	if d.certificate != nil {
+		out.Secret = resolver.Secret{TLS: c.DNS.ListenTLS, HTTPS: c.DNS.ListenHTTPS, Certificate: d.certificate.current, Tokens: d.family}
+	}
 	for _, server := range c.Upstream.Servers {
 		if reachesUs(server, c.DNS.Listen) { // this machine asks us, and we would ask ourselves
 			d.log.Warn("an upstream that is this resolver itself is left out", "server", server)
@@ -342,7 +355,7 @@ func ownAddresses(c *Config) []netip.Addr {
 	if len(own) > 0 {
 		return own
 	}
-	for _, l := range c.Pages.Listen {
+	for _, l := range slices.Concat(c.Pages.Listen, c.Pages.ListenTLS) {
 		if !l.Addr().IsUnspecified() {
 			own = append(own, l.Addr())
 			continue

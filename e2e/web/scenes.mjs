@@ -59,6 +59,7 @@ export const looks = [
   { name: 'requests', path: '/requests', set: [['/ask', { words: 'please' }]] },
   { name: 'requests-none', path: '/requests' },
   { name: 'devices', path: '/devices', set: [['/newcomer', { hint: 'Pixel-7' }]] },
+  { name: 'devices-away', path: '/devices', set: [['/away', {}]] },
   { name: 'settings', path: '/settings' },
   {
     name: 'token', path: '/settings', steps: async page => {

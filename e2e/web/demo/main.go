@@ -141,6 +141,9 @@ func newScene(claimed bool) (*scene, error) {
 			}
 			return []web.Tested{{What: "names", Result: web.ResultGood}, {What: "canaries", Result: web.ResultUnknown}, {What: "firewall", Result: firewall}}
 		},
+		Away: func(token string) web.Way {
+			return web.Way{TLS: token + ".dns.example.net", HTTPS: "https://dns.example.net:8443/dns-query/" + token}
+		},
 	})
 	return s, err
 }
@@ -179,7 +182,7 @@ func ready(vault *sample.Vault) error {
 }
 
 // set changes the scene: /reset?claimed=no, /empty, /clock?at=21:05,
-// /block?addr=127.0.0.2&name=tiktok.com, /trouble?of=offline, /ask, /newcomer, /birthday,
+// /block?addr=127.0.0.2&name=tiktok.com, /trouble?of=offline, /ask, /newcomer, /birthday, /away,
 // /asks?us=some, /later (a few seconds pass).
 func set(now *atomic.Pointer[scene], r *http.Request) error {
 	s, q := now.Load(), r.URL.Query()
@@ -231,6 +234,11 @@ func set(now *atomic.Pointer[scene], r *http.Request) error {
 		return s.home.Change(func(h *household.Household) error {
 			h.People[0].Born.Year--
 			return nil
+		})
+	case "/away":
+		return s.home.Change(func(h *household.Household) error {
+			_, err := h.LetAway(h.Devices[0].ID)
+			return err
 		})
 	case "/nothing":
 	default:
