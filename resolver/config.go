@@ -59,9 +59,9 @@ type Local interface {
 // number of goroutines call it at once.
 type Probes interface {
 	// Asked tells it that the name with a label right below a probe domain was
-	// asked for, and gives whether it knows that label. source and mac are as in
-	// Clients.Identify; label and mac are lent for the call.
-	Asked(source netip.Addr, mac []byte, label []byte, ipv6 bool) (known bool)
+	// asked for, and gives whether it knows that label. source and id are as in
+	// Clients.Identify; label and id are lent for the call.
+	Asked(source netip.Addr, id []byte, label []byte, ipv6 bool) (known bool)
 }
 
 // probeLabel is the label below each of Config.OwnNames that probe names are below.

@@ -38,7 +38,7 @@ const (
 // goroutines use them at once; nil has none.
 type Probes struct {
 	domain string
-	whose  func(source netip.Addr, mac []byte) filter.PolicyID
+	whose  func(source netip.Addr, id []byte) filter.PolicyID
 	now    func() time.Time
 
 	mu   sync.Mutex
@@ -61,7 +61,7 @@ type run struct {
 // NewProbes makes names below "probe." and the house's own name. whose tells
 // which person a query is taken for, by where it came from and the hardware
 // address that came with it.
-func NewProbes(domain string, whose func(source netip.Addr, mac []byte) filter.PolicyID, now func() time.Time) *Probes {
+func NewProbes(domain string, whose func(source netip.Addr, id []byte) filter.PolicyID, now func() time.Time) *Probes {
 	return &Probes{domain: strings.TrimSuffix(strings.ToLower(domain), "."), whose: whose, now: now, runs: map[string]*run{}}
 }
 
@@ -103,8 +103,8 @@ func (p *Probes) begin(addr netip.Addr) run {
 
 // Asked notes that a name was asked for, and tells whether it is one of ours.
 // The resolver calls it.
-func (p *Probes) Asked(source netip.Addr, mac []byte, label []byte, ipv6 bool) bool {
-	person := p.whose(source, mac)
+func (p *Probes) Asked(source netip.Addr, id []byte, label []byte, ipv6 bool) bool {
+	person := p.whose(source, id)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r, bit := p.of(string(label))

@@ -67,8 +67,8 @@ func tcpOf(addr netip.AddrPort) string {
 }
 
 // whoAsks is whose rules a query is answered by.
-func (d *daemon) whoAsks(source netip.Addr, mac []byte) filter.PolicyID {
-	return d.family.Identify(source, mac).Policy
+func (d *daemon) whoAsks(source netip.Addr, id []byte) filter.PolicyID {
+	return d.family.Identify(source, id).Policy
 }
 
 // lookAround makes those of the doctor's tests that tell a parent what a child
