@@ -21,6 +21,7 @@ type Clients struct {
 type owner struct {
 	device DeviceID
 	person filter.PolicyID
+	policy filter.PolicyID // the person's, or the one without pauses and nights
 }
 
 // Clients compiles the devices, and the network as it is seen now (which may be
@@ -29,7 +30,7 @@ func (h *Household) Clients(network *Network) *Clients {
 	c := &Clients{byAddr: map[netip.Addr]owner{}, byMAC: map[MAC]owner{}}
 	byClient := map[string]owner{}
 	for _, d := range h.Devices {
-		o := owner{d.ID, d.Person}
+		o := owner{d.ID, d.Person, d.policy()}
 		for _, a := range d.Addrs {
 			c.byAddr[a] = o
 		}
@@ -84,7 +85,7 @@ func (h *Household) knownOtherwise(addr netip.Addr) bool {
 // address. Unknown devices, and those nobody has assigned, are the default
 // profile's. It does not allocate.
 func (c *Clients) Identify(source netip.Addr, mac []byte) filter.Client {
-	return filter.Client{Policy: c.owner(source, mac).person}
+	return filter.Client{Policy: c.owner(source, mac).policy}
 }
 
 func (c *Clients) owner(source netip.Addr, mac []byte) owner {
