@@ -116,6 +116,9 @@ func (h pagesHome) Health() []web.Trouble {
 	case h.d.clock.Now().Sub(last.At) > oldLists:
 		troubles = append(troubles, web.TroubleOldLists)
 	}
+	if h.d.wall.failed.Load() {
+		troubles = append(troubles, web.TroubleFirewall)
+	}
 	return troubles
 }
 

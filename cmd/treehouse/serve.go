@@ -71,6 +71,7 @@ type daemon struct {
 	notices       *notify.Queue
 	local         resolver.LocalNames
 	metricSockets []net.Listener
+	wall          wall
 }
 
 // newDaemon puts the house together. When it returns, the filter is loaded and
@@ -140,12 +141,14 @@ func (d *daemon) run(ctx context.Context) error {
 	g.Go(func() error { return d.keepLocalNames(ctx) })
 	g.Go(func() error { return d.servePages(ctx) })
 	g.Go(func() error { return d.serveMetrics(ctx) })
+	g.Go(func() error { return d.keepFirewall(ctx) })
 	g.Go(func() error { return keepWatchdog(ctx, func() bool { return d.live.Load() != nil }) })
 	notifySystemd("READY=1")
 	err := g.Wait()
 	notifySystemd("STOPPING=1")
 	d.saveCache()
 	if outer.Err() != nil { // somebody asked for the end; whatever came with it is no news
+		d.removeFirewall()
 		d.log.Info("stopped")
 		return nil
 	}
@@ -233,12 +236,16 @@ func (d *daemon) takeLists() error {
 // bind puts the family's rules and the lists in force together.
 func (d *daemon) bind(trie *filter.Trie) {
 	h := d.family.Household()
-	policies := h.Policies()
-	if !d.clock.isSet() {
-		policies = h.PoliciesWithoutClock()
-	}
 	d.tally.Bind(h, trie)
-	d.live.Store(filter.NewSnapshot(trie, nil, policies))
+	d.live.Store(filter.NewSnapshot(trie, nil, d.policies(h)))
+}
+
+// policies are the rules of a household, the stricter ones until the clock is set.
+func (d *daemon) policies(h *household.Household) []filter.Policy {
+	if !d.clock.isSet() {
+		return h.PoliciesWithoutClock()
+	}
+	return h.Policies()
 }
 
 // discover learns which device sits at which address. The sample family lives on
