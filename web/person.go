@@ -267,7 +267,8 @@ func (s *Server) showDevices(w http.ResponseWriter, r *http.Request, v *visitor)
 	s.show(w, r, http.StatusOK, p.devicesPage(devices[:min(len(devices), shownDevices)], people))
 }
 
-// saveDevice renames a device and gives it to somebody.
+// saveDevice renames a device, gives it to somebody, and says whether it keeps its
+// connection.
 func (s *Server) saveDevice(r *http.Request, v *visitor) (done, error) {
 	d, err := s.assign(r, v)
 	if err != nil {
@@ -279,6 +280,7 @@ func (s *Server) saveDevice(r *http.Request, v *visitor) (done, error) {
 			if name := household.CleanName(r.PostFormValue("name")); name != "" {
 				d.Name = name
 			}
+			d.Keeps = r.PostFormValue("keeps") == "yes"
 		}
 		return nil
 	})
