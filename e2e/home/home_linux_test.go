@@ -53,22 +53,40 @@ func move(t *testing.T, m mode) *network {
 	return n
 }
 
+// A service manager starts it as nobody in particular: with the two capabilities
+// that deploy/systemd and deploy/openwrt give, or with none.
+const (
+	asService = "setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all,+net_bind_service,+net_admin --ambient-caps=-all,+net_bind_service,+net_admin --bounding-set=-all,+net_bind_service,+net_admin --no-new-privs"
+	asNobody  = "setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all --bounding-set=-all --no-new-privs"
+)
+
 func TestHome(t *testing.T) {
 	for _, m := range modes() {
-		t.Run(m.name, func(t *testing.T) { testHome(t, m) })
+		t.Run(m.name, func(t *testing.T) {
+			t.Parallel() // mostly it waits
+			testHome(t, m)
+		})
 	}
 }
 
 func testHome(t *testing.T, m mode) {
 	n := move(t, m)
 	before := n.ruleset()
-	n.serve()
+	n.serve(asService)
 	n.dnsmasq(m.dnsmasq)
 	n.join(n.ana)
 	n.join(n.ben)
 	v4, v6 := n.endless(website), n.endless(website6)
 
-	t.Run("each is answered under their own rules", func(t *testing.T) {
+	home := t
+	step := func(name string, do func(t *testing.T)) {
+		t.Run(name, func(t *testing.T) {
+			n.t = t
+			defer func() { n.t = home }()
+			do(t)
+		})
+	}
+	step("each is answered under their own rules", func(t *testing.T) {
 		for _, server := range []string{"@192.168.1.1", "@fd01::1"} {
 			n.answers(t, blocked, n.ana, server, "anas.example")
 			n.answers(t, fromUs, n.ana, server, "bens.example")
@@ -78,7 +96,7 @@ func testHome(t *testing.T, m mode) {
 		n.answers(t, "192.168.1.1", n.ana, "@192.168.1.1", "router.lan")
 		n.answers(t, "192.168.1.1", n.ana, "@192.168.1.1", "treehouse.home.arpa")
 	})
-	t.Run("another resolver that is hard-coded changes nothing", func(t *testing.T) {
+	step("another resolver that is hard-coded changes nothing", func(t *testing.T) {
 		for _, server := range []string{"@" + quadNine, "@" + quadNine6, "@" + builtIn, "@" + builtIn6} {
 			for _, over := range []string{"+notcp", "+tcp"} {
 				n.answers(t, blocked, n.ana, server, over, "anas.example")
@@ -87,14 +105,14 @@ func testHome(t *testing.T, m mode) {
 			}
 		}
 	})
-	t.Run("nor does the sibling's name in option 65001", func(t *testing.T) {
+	step("nor does the sibling's name in option 65001", func(t *testing.T) {
 		forged := "+ednsopt=65001:" + strings.ReplaceAll(bensMAC, ":", "")
 		for _, server := range []string{"@192.168.1.1", "@fd01::1", "@" + quadNine} {
 			n.answers(t, fromUs, n.ana, server, forged, "bens.example")
 			n.answers(t, blocked, n.ana, server, forged, "anas.example")
 		}
 	})
-	t.Run("DNS over TLS, QUIC and HTTPS are refused, and nothing else", func(t *testing.T) {
+	step("DNS over TLS, QUIC and HTTPS are refused, and nothing else", func(t *testing.T) {
 		for _, protocol := range []string{"tcp", "udp"} {
 			n.refused(t, n.ana, protocol, quadNine, 853)
 			n.refused(t, n.ana, protocol, website6, 853)
@@ -108,7 +126,7 @@ func testHome(t *testing.T, m mode) {
 			t.Errorf("the wrong line of the list is not named in\n%s", log)
 		}
 	})
-	t.Run("a pause ends what is running, and only hers", func(t *testing.T) {
+	step("a pause ends what is running, and only hers", func(t *testing.T) {
 		anas, anas6, bens := n.download(t, n.ana, v4), n.download(t, n.ana, v6), n.download(t, n.ben, v4)
 		for _, d := range []*download{anas, anas6, bens} {
 			d.goesOn(t, "before")
@@ -118,7 +136,7 @@ func testHome(t *testing.T, m mode) {
 		anas.ends(t, "paused, IPv4", paused)
 		anas6.ends(t, "paused, IPv6", paused)
 		bens.goesOn(t, "her brother's")
-		if n.reach(n.ana, "tcp", website, 443) == nil || n.reach(n.ana, "udp", website6, 443) == nil {
+		if n.online(n.ana) || n.reach(briefly, n.ana, "udp", website6, 443) == nil {
 			t.Error("the paused device reaches the internet anew")
 		}
 		n.reaches(t, n.ben, "tcp", website, 443)
@@ -137,25 +155,25 @@ func testHome(t *testing.T, m mode) {
 		}
 
 		n.say("devices", "keep", "tablet") // it has become a thermostat
-		n.until("it has its connection", func() bool { return n.reach(n.ana, "tcp", website, 443) == nil })
+		n.until("it has its connection", func() bool { return n.online(n.ana) })
 		n.answers(t, fromUs, n.ana, "@192.168.1.1", "bens.example")
 		n.answers(t, blocked, n.ana, "@192.168.1.1", "anas.example")
 		n.say("devices", "keep", "tablet", "--off")
-		n.until("it is paused again", func() bool { return n.reach(n.ana, "tcp", website, 443) != nil })
+		n.until("it is paused again", func() bool { return !n.online(n.ana) })
 
 		n.say("resume", "Ana")
-		n.until("new connections work", func() bool { return n.reach(n.ana, "tcp", website, 443) == nil })
+		n.until("new connections work", func() bool { return n.online(n.ana) })
 		n.reaches(t, n.ana, "udp", website6, 443)
 		bens.goesOn(t, "her brother's, all the time")
 	})
-	t.Run("bedtime does the same, at its second", func(t *testing.T) {
+	step("bedtime does the same, at its second", func(t *testing.T) {
 		bens := n.download(t, n.ben, v6)
 		now := time.Now().UTC()
 		// The night has begun an hour ago, and she may stay up for some seconds.
 		n.say("bedtime", "Ana", fmt.Sprintf("%s-%s", now.Add(-time.Hour).Format("15:04"), now.Add(3*time.Hour).Format("15:04")))
 		n.say("more-time", "8s", "--person", "Ana")
 		bedtime := n.awakeUntil("Ana")
-		n.until("she may stay up", func() bool { return n.reach(n.ana, "tcp", website, 443) == nil })
+		n.until("she may stay up", func() bool { return n.online(n.ana) })
 		anas := n.download(t, n.ana, v4)
 		anas.goesOn(t, "before")
 		if time.Now().After(bedtime) {
@@ -168,10 +186,10 @@ func testHome(t *testing.T, m mode) {
 		bens.goesOn(t, "her brother's")
 
 		n.say("more-time", "1h", "--person", "Ana")
-		n.until("new connections work", func() bool { return n.reach(n.ana, "tcp", website, 443) == nil })
+		n.until("new connections work", func() bool { return n.online(n.ana) })
 		n.say("bedtime", "Ana", "none")
 	})
-	t.Run("with another MAC address the device is nobody's", func(t *testing.T) {
+	step("with another MAC address the device is nobody's", func(t *testing.T) {
 		old := n.address4(n.ana)
 		n.run("ip -n %s link set eth0 down", n.ana)
 		n.run("ip -n %s -4 addr flush dev eth0", n.ana)
@@ -185,10 +203,10 @@ func testHome(t *testing.T, m mode) {
 		}
 		// Pausing everyone is meant for it too: nobody escapes by a new address.
 		n.say("pause", "everyone")
-		n.until("it is paused", func() bool { return n.reach(n.ana, "tcp", website, 443) != nil })
+		n.until("it is paused", func() bool { return !n.online(n.ana) })
 		n.say("resume", "everyone")
 	})
-	t.Run("a crash leaves the rules, a stop takes them away", func(t *testing.T) {
+	step("a crash leaves the rules, a stop takes them away", func(t *testing.T) {
 		n.halt(syscall.SIGKILL)
 		if after := n.ruleset(); !strings.Contains(after, "table inet treehouse") {
 			t.Errorf("the table is gone from\n%s", after)
@@ -196,7 +214,7 @@ func testHome(t *testing.T, m mode) {
 		if got := n.dig(n.ben, "@"+quadNine, "bens.example"); strings.Contains(got, fromOutside) {
 			t.Error("while it restarts, names resolve past the filter")
 		}
-		n.serve()
+		n.serve(asService)
 		n.answers(t, blocked, n.ben, "@"+quadNine, "bens.example")
 		n.halt(syscall.SIGTERM)
 		if after := n.ruleset(); after != before {
@@ -210,11 +228,10 @@ func testHome(t *testing.T, m mode) {
 
 // TestHomeWithoutFirewall: without permission it says so, once, and the rest works.
 func TestHomeWithoutFirewall(t *testing.T) {
+	t.Parallel()
 	n := move(t, mode{env: []string{"TREEHOUSE_DNS_LISTEN=:5300", "TREEHOUSE_PAGES_LISTEN=:8080"}})
-	n.run("chown -R 65534:65534 %s", n.dir)
-	n.run("chmod 0755 %s", filepath.Dir(n.dir))
 	before := n.ruleset()
-	n.serve("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all")
+	n.serve(asNobody)
 	n.until("it says so", func() bool { return strings.Contains(n.log.String(), "CAP_NET_ADMIN") })
 	n.answers(t, fromUs, n.router, "@127.0.0.1", "-p", "5300", "wikipedia.org")
 	metrics := n.get(n.router, "127.0.0.1:9100", "/metrics")

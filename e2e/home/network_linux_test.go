@@ -52,6 +52,9 @@ const (
 	// patience is how long something may take that has to happen, and only a
 	// failure uses it up.
 	patience = 20 * time.Second
+	// briefly is how long something may take that must not work: a machine that is
+	// too slow for it proves nothing, and breaks nothing.
+	briefly = 500 * time.Millisecond
 	// soon is how long a refusal may take, and until a download has ended that a
 	// pause is to end. A refusal that takes longer was none, but a silence.
 	soon = 2 * time.Second
@@ -99,13 +102,14 @@ func newNetwork(t *testing.T) *network {
 	if os.Getuid() != 0 {
 		t.Skip("making network namespaces takes root")
 	}
-	for tool, in := range map[string]string{"ip": "iproute2", "nft": "nftables", "dnsmasq": "dnsmasq-base", "busybox": "busybox-static", "dig": "bind9-dnsutils"} {
+	for tool, in := range map[string]string{"ip": "iproute2", "nft": "nftables", "dnsmasq": "dnsmasq-base", "busybox": "busybox-static", "dig": "bind9-dnsutils", "setpriv": "util-linux"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Skipf("%s is not installed (apt-get install %s)", tool, in)
 		}
 	}
-	id := fmt.Sprintf("the2e%d-", os.Getpid())
-	n := &network{t: t, router: id + "router", ana: id + "ana", ben: id + "ben", outside: id + "out", dir: t.TempDir()}
+	dir := t.TempDir()
+	id := fmt.Sprintf("the2e%d-%s-", os.Getpid(), filepath.Base(filepath.Dir(dir))) // unique: two homes stand beside each other
+	n := &network{t: t, router: id + "router", ana: id + "ana", ben: id + "ben", outside: id + "out", dir: dir}
 	if out, err := exec.Command("busybox", "udhcpc", "--help").CombinedOutput(); !bytes.Contains(out, []byte("udhcpc")) {
 		t.Skipf("this busybox has no DHCP client: %v", err)
 	}
@@ -158,17 +162,11 @@ func newNetwork(t *testing.T) *network {
 			n.echo(netip.AddrPortFrom(netip.MustParseAddr(addr), port).String())
 		}
 	}
-	n.build()
-	return n
-}
-
-// build builds the program, the one that is shipped.
-func (n *network) build() {
 	n.treehouse = filepath.Join(n.dir, "treehouse")
-	build := exec.Command("go", "build", "-o", n.treehouse, "../../cmd/treehouse")
-	if out, err := build.CombinedOutput(); err != nil {
-		n.t.Fatalf("%v\n%s", err, out)
+	if out, err := exec.Command("go", "build", "-o", n.treehouse, "../../cmd/treehouse").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
 	}
+	return n
 }
 
 // run runs a command line and fails the test with it.
@@ -209,11 +207,14 @@ func (n *network) start(log io.Writer, ns string, env []string, command ...strin
 	return cmd
 }
 
-// serve starts the daemon, and waits until it answers.
-func (n *network) serve(as ...string) {
+// serve starts the daemon by a command that makes it somebody else, and waits
+// until it answers.
+func (n *network) serve(as string) {
 	n.t.Helper()
+	n.run("chown -R 65534:65534 %s", n.dir)
+	n.run("chmod 0755 %s", filepath.Dir(n.dir))
 	n.log = &safeBuffer{}
-	n.daemon = n.start(n.log, n.router, n.env, append(as, n.treehouse, "serve")...)
+	n.daemon = n.start(n.log, n.router, n.env, append(strings.Fields(as), n.treehouse, "serve")...)
 	n.t.Cleanup(func() {
 		if n.t.Failed() {
 			n.t.Logf("treehouse says\n%s", n.log)
@@ -419,16 +420,16 @@ func each(l net.Listener, serve func(net.Conn)) {
 	}
 }
 
-// reach goes to a port out there and tells what came of it.
-func (n *network) reach(from, protocol, host string, port uint16) (err error) {
+// reach goes to a port out there and tells what came of it within a time.
+func (n *network) reach(within time.Duration, from, protocol, host string, port uint16) (err error) {
 	n.t.Helper()
 	n.inside(from, func() {
 		var c net.Conn
-		if c, err = net.DialTimeout(protocol, netip.AddrPortFrom(netip.MustParseAddr(host), port).String(), soon); err != nil {
+		if c, err = net.DialTimeout(protocol, netip.AddrPortFrom(netip.MustParseAddr(host), port).String(), within); err != nil {
 			return
 		}
 		defer c.Close()
-		c.SetDeadline(time.Now().Add(soon))
+		c.SetDeadline(time.Now().Add(within))
 		if protocol == "udp" {
 			if _, err = c.Write([]byte("who?")); err != nil {
 				return
@@ -441,7 +442,7 @@ func (n *network) reach(from, protocol, host string, port uint16) (err error) {
 
 func (n *network) reaches(t *testing.T, from, protocol, host string, port uint16) {
 	t.Helper()
-	if err := n.reach(from, protocol, host, port); err != nil {
+	if err := n.reach(soon, from, protocol, host, port); err != nil {
 		t.Errorf("%s to %s port %d: %v", protocol, host, port, err)
 	}
 }
@@ -449,9 +450,14 @@ func (n *network) reaches(t *testing.T, from, protocol, host string, port uint16
 // refused wants a refusal at once, and no silence.
 func (n *network) refused(t *testing.T, from, protocol, host string, port uint16) {
 	t.Helper()
-	if err := n.reach(from, protocol, host, port); !errors.Is(err, syscall.ECONNREFUSED) {
+	if err := n.reach(soon, from, protocol, host, port); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("%s to %s port %d: %v, want it refused", protocol, host, port, err)
 	}
+}
+
+// online tells whether a device reaches the web site.
+func (n *network) online(from string) bool {
+	return n.reach(briefly, from, "tcp", website, 443) == nil
 }
 
 // get fetches a page from the router and gives the first line of the answer.
