@@ -121,6 +121,7 @@ func (d *daemon) pausesNow(now time.Time) (p pauses) {
 			p.next = until
 		}
 	}
+	var away []pausedDevice // those that are not on the network now come last, if there are more than fit
 	for _, reach := range d.family.Reaches() {
 		person := of[reach.Person]
 		for i, mac := range reach.MACs {
@@ -132,12 +133,15 @@ func (d *daemon) pausesNow(now time.Time) (p pauses) {
 				if i == 0 { // the addresses count whichever card they are noted at
 					one.addrs = reach.Addrs
 				}
-				p.devices = append(p.devices, one)
+				if len(reach.Addrs) > 0 {
+					p.devices = append(p.devices, one)
+				} else {
+					away = append(away, one)
+				}
 			}
 		}
 	}
-	// Whoever is on the network now comes first, if there are more than fit.
-	slices.SortStableFunc(p.devices, func(a, b pausedDevice) int { return min(len(b.addrs), 1) - min(len(a.addrs), 1) })
+	p.devices = append(p.devices, away...)
 	p.devices = p.devices[:min(len(p.devices), firewall.MaxDevices)]
 	p.exempt = p.exempt[:min(len(p.exempt), firewall.MaxDevices)]
 	return p
