@@ -28,6 +28,7 @@ const (
 	chainRedirect = "redirect" // hook prerouting: whose port 53 is ours
 	chainToUs     = "to_us"
 	chainForward  = "forward" // hook forward: who is paused, what is refused
+	chainHome     = "home"
 	chainAround   = "around"
 
 	setPaused   = "paused"
@@ -96,12 +97,10 @@ func Remove() error {
 //	chain to_us { udp dport 53 redirect to :PORT; tcp … }
 //	chain forward { type filter hook forward priority filter - 10
 //		ip daddr @paused4 drop; ip6 daddr @paused6 drop
-//		iifname "br-lan" jump around; …
+//		iifname "br-lan" jump home; …
 //	}
-//	chain around {
-//		ether saddr @paused drop
-//		tcp dport 853 reject with tcp reset; ip daddr @blocked4 tcp dport 443 …; …
-//	}
+//	chain home { ether saddr @paused drop; jump around }
+//	chain around { tcp dport 853 reject with tcp reset; ip daddr @blocked4 tcp dport 443 …; … }
 func replaceTable(r Rules, macs map[mac]time.Duration, addrs map[netip.Addr]time.Duration) *transaction {
 	t := newTransaction()
 	t.table(newTable, syscall.NLM_F_CREATE)
@@ -129,11 +128,13 @@ func replaceTable(r Rules, macs map[mac]time.Duration, addrs map[netip.Addr]time
 	t.fromHome(r, chainRedirect, chainToUs)
 
 	t.baseChain(chainForward, "filter", hookForward, forwardPriority)
+	t.chain(chainHome)
 	t.chain(chainAround)
 	t.rule(chainForward, toIPv4(setPaused4), drop())
 	t.rule(chainForward, toIPv6(setPaused6), drop())
-	t.fromHome(r, chainForward, chainAround)
-	t.rule(chainAround, fromMAC(setPaused), drop())
+	t.fromHome(r, chainForward, chainHome)
+	t.rule(chainHome, fromMAC(setPaused), drop())
+	t.rule(chainHome, jump(chainAround))
 
 	for _, protocol := range []byte{syscall.IPPROTO_TCP, syscall.IPPROTO_UDP} {
 		if r.Port != 0 {

@@ -19,20 +19,17 @@ import (
 
 const (
 	// firewallEvery is how often the rules are put in force again although nothing
-	// has changed: for those who flush nftables, a clock that was set, a paused
-	// device with a new address, and lists of addresses that have been renewed. It
-	// is also how long any of these lasts at most.
+	// has changed: for those who flush nftables, a paused device with a new
+	// address, and lists of addresses that have been renewed. It is also how long
+	// any of these lasts at most.
 	firewallEvery = time.Minute
-	// clockEvery is the same until the clock is set: nobody is to stay in bed for
-	// a minute because the time came a second late.
-	clockEvery = time.Second
 	// firewallLeast keeps a clock that stands from making this a busy loop.
 	firewallLeast = 10 * time.Millisecond
 )
 
 // wall is what has become of the firewall. The zero wall has not been tried.
 type wall struct {
-	changed chan struct{} // tells that the family has changed
+	changed chan struct{} // tells that other rules are in force
 	ready   atomic.Bool   // the rules are in force
 	failed  atomic.Bool   // they were tried and are not
 	errors  atomic.Uint64
@@ -44,6 +41,14 @@ type wall struct {
 	tried bool
 	said  string // the last complaint, which is not repeated
 	lists string // and the one about lists
+}
+
+// tell says that other rules are in force; it never waits.
+func (w *wall) tell() {
+	select {
+	case w.changed <- struct{}{}:
+	default:
+	}
 }
 
 // pauses are the devices that are to reach nothing, and until when.
@@ -65,24 +70,23 @@ func (a pauses) same(b pauses) bool {
 	})
 }
 
-// keepFirewall keeps the firewall as the family's rules have it until ctx ends.
+// keepFirewall keeps the firewall as the rules in force have it until ctx ends.
 // Where there is none, it says so once, tries again by the minute, and everything
 // else works.
 func (d *daemon) keepFirewall(ctx context.Context) error {
 	if !d.config.Firewall.Enabled {
 		return nil
 	}
-	d.wall.changed = make(chan struct{}, 1)
-	defer d.family.Notify(d.wall.changed)()
 	var applied time.Time // of the monotonic clock: what was last put in force stands since
 	for {
 		now := d.clock.Now()
-		p := d.pausesNow(now)
-		if applied.IsZero() || time.Since(applied) >= d.resync() || !p.same(d.wall.last) {
+		snap := d.live.Load()
+		p := pausesAt(now, d.family.Reaches(), func(id filter.PolicyID) filter.Policy { return snap.Policy(filter.Client{Policy: id}) })
+		if applied.IsZero() || time.Since(applied) >= firewallEvery || !p.same(d.wall.last) {
 			d.applyFirewall(p, now)
 			applied, d.wall.last = time.Now(), p
 		}
-		wait := d.resync() - time.Since(applied)
+		wait := firewallEvery - time.Since(applied)
 		if !p.next.IsZero() {
 			wait = min(wait, p.next.Sub(d.clock.Now()))
 		}
@@ -99,31 +103,24 @@ func (d *daemon) keepFirewall(ctx context.Context) error {
 	}
 }
 
-func (d *daemon) resync() time.Duration {
-	if !d.clock.isSet() {
-		return clockEvery
-	}
-	return firewallEvery
-}
-
-// pausesNow works out who reaches nothing at a moment: the devices of whoever is
+// pausesAt works out who reaches nothing at a moment: the devices of whoever is
 // paused or in bed, those of the default profile among them.
-func (d *daemon) pausesNow(now time.Time) (p pauses) {
+func pausesAt(now time.Time, reaches []household.Reach, rulesOf func(filter.PolicyID) filter.Policy) (p pauses) {
 	type closing struct {
 		closed bool
 		until  time.Time
 	}
 	of := map[filter.PolicyID]closing{}
-	for _, policy := range d.policies(d.family.Household()) {
-		closed, until := household.Closed(policy, now)
-		of[policy.ID] = closing{closed, until}
-		if !until.IsZero() && (p.next.IsZero() || until.Before(p.next)) {
-			p.next = until
-		}
-	}
 	var away []pausedDevice // those that are not on the network now come last, if there are more than fit
-	for _, reach := range d.family.Reaches() {
-		person := of[reach.Person]
+	for _, reach := range reaches {
+		person, known := of[reach.Person]
+		if !known {
+			person.closed, person.until = household.Closed(rulesOf(reach.Person), now)
+			of[reach.Person] = person
+			if !person.until.IsZero() && (p.next.IsZero() || person.until.Before(p.next)) {
+				p.next = person.until
+			}
+		}
 		for i, mac := range reach.MACs {
 			switch {
 			case reach.Keeps:

@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/treehouse-dns/treehouse/filter"
 	"github.com/treehouse-dns/treehouse/firewall"
 	"github.com/treehouse-dns/treehouse/household"
 	"github.com/treehouse-dns/treehouse/store"
@@ -26,7 +28,13 @@ func TestWhoIsPaused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &daemon{config: &Config{}, family: family, clock: &clock{now: func() time.Time { return now }}}
+	policies := func() []filter.Policy { return family.Household().Policies() }
+	pausesNow := func() pauses {
+		return pausesAt(now, family.Reaches(), func(id filter.PolicyID) filter.Policy {
+			of := policies()
+			return of[slices.IndexFunc(of, func(p filter.Policy) bool { return p.ID == id })]
+		})
+	}
 	change := func(what func(h *household.Household) error) {
 		t.Helper()
 		if err := family.Change(what); err != nil {
@@ -58,7 +66,7 @@ func TestWhoIsPaused(t *testing.T) {
 	family.SetNetwork(&household.Network{Neighbours: map[netip.Addr]household.MAC{netip.MustParseAddr("192.168.1.20"): mac(1)}})
 	check := func(what, want string, next time.Time) {
 		t.Helper()
-		p := d.pausesNow(now)
+		p := pausesNow()
 		var got []string
 		for _, one := range p.devices {
 			line := fmt.Sprint(one.mac[5])
@@ -87,16 +95,16 @@ func TestWhoIsPaused(t *testing.T) {
 	change(func(h *household.Household) error { h.ResumeEveryone(); return h.Pause(2, now, time.Time{}) })
 	check("Maria alone, for good", "3", bedtime)
 
-	before := d.pausesNow(now)
+	before := pausesNow()
 	now = now.Add(time.Minute)
-	if !before.same(d.pausesNow(now)) {
+	if !before.same(pausesNow()) {
 		t.Error("a minute is no change")
 	}
 	change(func(h *household.Household) error { return h.Pause(2, now, now.Add(time.Hour)) })
-	if before.same(d.pausesNow(now)) {
+	if before.same(pausesNow()) {
 		t.Error("an end is a change")
 	}
-	d.clock.floor = now.Add(time.Hour)
+	policies = func() []filter.Policy { return family.Household().PoliciesWithoutClock() }
 	check("the clock is not set", "1 at 192.168.1.20, 2, 3", time.Time{})
 
 	change(func(h *household.Household) error {
@@ -111,7 +119,7 @@ func TestWhoIsPaused(t *testing.T) {
 		}
 		return nil
 	})
-	if p := d.pausesNow(now); len(p.devices) != firewall.MaxDevices || p.devices[0].mac != mac(1) {
+	if p := pausesNow(); len(p.devices) != firewall.MaxDevices || p.devices[0].mac != mac(1) {
 		t.Errorf("of too many, %d are paused, first %s", len(p.devices), p.devices[0].mac)
 	}
 }

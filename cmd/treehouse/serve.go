@@ -95,7 +95,7 @@ func (a *app) newDaemon(ctx context.Context, c *Config, sample bool) (*daemon, e
 	if d.library, err = a.openLibrary(c); err != nil {
 		return nil, err
 	}
-	d.changed = make(chan struct{}, 1)
+	d.changed, d.wall.changed = make(chan struct{}, 1), make(chan struct{}, 1)
 	d.family.Notify(d.changed)
 	d.lists = d.library.Watch(ctx) // before they are read, so that nothing after is missed
 	if err := d.takeLists(); err != nil {
@@ -236,16 +236,13 @@ func (d *daemon) takeLists() error {
 // bind puts the family's rules and the lists in force together.
 func (d *daemon) bind(trie *filter.Trie) {
 	h := d.family.Household()
-	d.tally.Bind(h, trie)
-	d.live.Store(filter.NewSnapshot(trie, nil, d.policies(h)))
-}
-
-// policies are the rules of a household, the stricter ones until the clock is set.
-func (d *daemon) policies(h *household.Household) []filter.Policy {
+	policies := h.Policies()
 	if !d.clock.isSet() {
-		return h.PoliciesWithoutClock()
+		policies = h.PoliciesWithoutClock()
 	}
-	return h.Policies()
+	d.tally.Bind(h, trie)
+	d.live.Store(filter.NewSnapshot(trie, nil, policies))
+	d.wall.tell()
 }
 
 // discover learns which device sits at which address. The sample family lives on
