@@ -42,7 +42,7 @@ var ErrNotCut = errors.New("running connections could not be ended")
 type Rules struct {
 	// Interfaces and Networks say which packets are the home's: those that come
 	// in on one of the interfaces ("br-lan") or from one of the networks. With
-	// neither, nothing is redirected or refused.
+	// neither, nothing is redirected or refused, and nobody kept from sending.
 	Interfaces []string
 	Networks   []netip.Prefix
 
