@@ -13,6 +13,7 @@
 //     addresses in the other direction, before anyone's "established: accept" is
 //     reached; then its connections are deleted from the kernel's memory, which
 //     takes flows off the fast path (flow offloading) that passes by all rules.
+//     Only what is forwarded is dropped: this machine's own pages stay within reach.
 //
 // How it stays out of everyone's way:
 //

@@ -32,12 +32,17 @@ const (
 // stop for.
 var ErrUnavailable = errors.New("the firewall is not available")
 
+// ErrNotCut is what the error is that says that the rules are in force, but
+// running connections of paused devices could not be ended: those that are
+// offloaded may go on.
+var ErrNotCut = errors.New("running connections could not be ended")
+
 // Rules is all that the table holds. The zero Rules is a table that does
 // nothing; Remove takes the table away.
 type Rules struct {
 	// Interfaces and Networks say which packets are the home's: those that come
 	// in on one of the interfaces ("br-lan") or from one of the networks. With
-	// neither, nothing is redirected or refused.
+	// neither, nothing is redirected or refused, and nobody kept from sending.
 	Interfaces []string
 	Networks   []netip.Prefix
 
@@ -52,11 +57,13 @@ type Rules struct {
 	// DNS-over-HTTPS addresses. They may overlap.
 	Blocked []netip.Prefix
 
-	// Paused are the devices that reach nothing beyond this machine. The pause
-	// holds on every interface, not only on Interfaces.
+	// Paused are the devices of the home that reach nothing beyond this machine.
+	// What comes in from elsewhere than the home is not asked for its MAC address:
+	// the provider's gateway is a neighbour too, and everything comes from it.
 	Paused []Device
-	// Exempt are devices that no rule here touches, paused or not: the
-	// thermostat that is not sent to bed.
+	// Exempt are devices that are not paused, even if Paused names one of them, or
+	// an address that one of them has now: the thermostat that is not sent to bed.
+	// What else is in force holds for them too.
 	Exempt []net.HardwareAddr
 }
 
@@ -126,7 +133,17 @@ func checkMAC(field string, mac net.HardwareAddr) error {
 	if len(mac) != macLen {
 		return fmt.Errorf("firewall rules: %s holds the MAC address %q, which should have %d bytes", field, mac, macLen)
 	}
+	if !IsDevice(mac) {
+		return fmt.Errorf("firewall rules: %s holds the MAC address %s, which is no device's", field, mac)
+	}
 	return nil
+}
+
+// IsDevice tells whether a MAC address can be a device's: not all zero, which
+// stands for "not known", and no group's (IEEE 802: the lowest bit of the first
+// byte).
+func IsDevice(mac net.HardwareAddr) bool {
+	return len(mac) == macLen && mac[0]&1 == 0 && [macLen]byte(mac) != [macLen]byte{}
 }
 
 // mac is a MAC address that can be a key.

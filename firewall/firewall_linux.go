@@ -28,9 +28,9 @@ const (
 	chainRedirect = "redirect" // hook prerouting: whose port 53 is ours
 	chainToUs     = "to_us"
 	chainForward  = "forward" // hook forward: who is paused, what is refused
+	chainHome     = "home"
 	chainAround   = "around"
 
-	setExempt   = "exempt"
 	setPaused   = "paused"
 	setPaused4  = "paused4"
 	setPaused6  = "paused6"
@@ -72,7 +72,7 @@ func Apply(r Rules) error {
 	// still pass is simply made again.
 	err = cut(func(a netip.Addr) bool { _, paused := addrs[a.Unmap()]; return paused })
 	if err != nil {
-		return fmt.Errorf("firewall: devices are paused, but connections that are offloaded may go on (%w); on OpenWrt, install kmod-nf-conntrack-netlink", err)
+		return fmt.Errorf("firewall: devices are paused, but %w: %w; on OpenWrt, install kmod-nf-conntrack-netlink", ErrNotCut, err)
 	}
 	return nil
 }
@@ -92,15 +92,14 @@ func Remove() error {
 // replaceTable writes the whole table. It reads like the table itself:
 //
 //	chain redirect { type nat hook prerouting priority dstnat - 5
-//		ether saddr @exempt return
 //		iifname "br-lan" jump to_us; ip saddr @network4 jump to_us; …
 //	}
 //	chain to_us { udp dport 53 redirect to :PORT; tcp … }
 //	chain forward { type filter hook forward priority filter - 10
-//		ether saddr @exempt return
-//		ether saddr @paused drop; ip daddr @paused4 drop; ip6 daddr @paused6 drop
-//		iifname "br-lan" jump around; …
+//		ip daddr @paused4 drop; ip6 daddr @paused6 drop
+//		iifname "br-lan" jump home; …
 //	}
+//	chain home { ether saddr @paused drop; jump around }
 //	chain around { tcp dport 853 reject with tcp reset; ip daddr @blocked4 tcp dport 443 …; … }
 func replaceTable(r Rules, macs map[mac]time.Duration, addrs map[netip.Addr]time.Duration) *transaction {
 	t := newTransaction()
@@ -108,10 +107,6 @@ func replaceTable(r Rules, macs map[mac]time.Duration, addrs map[netip.Addr]time
 	t.table(delTable, 0) // what an earlier Apply, or an earlier life, has left
 	t.table(newTable, syscall.NLM_F_CREATE)
 
-	t.set(setExempt, etherAddr, 0)
-	for _, m := range r.Exempt {
-		t.elements(setExempt, []element{{key: m}})
-	}
 	t.set(setPaused, etherAddr, setTimeout)
 	t.set(setPaused4, ipv4Addr, setTimeout)
 	t.set(setPaused6, ipv6Addr, setTimeout)
@@ -130,16 +125,16 @@ func replaceTable(r Rules, macs map[mac]time.Duration, addrs map[netip.Addr]time
 
 	t.baseChain(chainRedirect, "nat", hookPrerouting, redirectPriority)
 	t.chain(chainToUs)
-	t.rule(chainRedirect, fromMAC(setExempt), leave())
 	t.fromHome(r, chainRedirect, chainToUs)
 
 	t.baseChain(chainForward, "filter", hookForward, forwardPriority)
+	t.chain(chainHome)
 	t.chain(chainAround)
-	t.rule(chainForward, fromMAC(setExempt), leave())
-	t.rule(chainForward, fromMAC(setPaused), drop())
 	t.rule(chainForward, toIPv4(setPaused4), drop())
 	t.rule(chainForward, toIPv6(setPaused6), drop())
-	t.fromHome(r, chainForward, chainAround)
+	t.fromHome(r, chainForward, chainHome)
+	t.rule(chainHome, fromMAC(setPaused), drop())
+	t.rule(chainHome, jump(chainAround))
 
 	for _, protocol := range []byte{syscall.IPPROTO_TCP, syscall.IPPROTO_UDP} {
 		if r.Port != 0 {

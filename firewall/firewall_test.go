@@ -65,6 +65,8 @@ func TestRulesThatCannotBeAreNamed(t *testing.T) {
 		{Rules{Paused: []Device{{MAC: ana, For: -time.Second}}}, "02:00:00:00:00:0a ended 1s ago"},
 		{Rules{Paused: make([]Device, MaxDevices+1)}, "1025 paused"},
 		{Rules{Exempt: []net.HardwareAddr{make([]byte, 8)}}, "exempt holds the MAC address"},
+		{Rules{Paused: []Device{{MAC: make([]byte, 6)}}}, "00:00:00:00:00:00, which is no device's"},
+		{Rules{Paused: []Device{{MAC: []byte{0x33, 0x33, 0, 0, 0, 1}}}}, "33:33:00:00:00:01, which is no device's"},
 	}
 	for _, test := range tests {
 		err := Apply(test.rules) // fails before it touches anything
@@ -127,4 +129,56 @@ func TestTheLongerPauseWins(t *testing.T) {
 			t.Errorf("paused for %s and for %s it is %s, want %s", test.first, test.second, got, test.want)
 		}
 	}
+}
+
+func TestResolversOfOurOwn(t *testing.T) {
+	list := Resolvers()
+	for _, want := range prefixes("1.1.1.1/32", "8.8.8.8/32", "9.9.9.9/32", "2620:fe::fe/128", "45.90.28.0/24") {
+		if !slices.Contains(list, want) {
+			t.Errorf("%s is not in resolvers.txt", want)
+		}
+	}
+	seen := map[netip.Prefix]bool{}
+	for _, p := range list {
+		if seen[p] {
+			t.Errorf("%s is there twice", p)
+		}
+		seen[p] = true
+	}
+}
+
+// TestBlockedLists holds that a wrong line is named and costs only itself.
+func TestBlockedLists(t *testing.T) {
+	const text = "# a list\n\n 9.9.9.9   # dns.example\r\n2620:fe::/48\ndns.example\n::ffff:8.8.8.8\n0.0.0.0/0\n10.1.2.3/24\n::/0\nfe80::1%eth0\n"
+	list, err := ReadBlocked(strings.NewReader(text), "doh.txt")
+	if want := prefixes("9.9.9.9/32", "2620:fe::/48", "8.8.8.8/32", "10.1.2.0/24", "fe80::1/128"); !slices.Equal(list, want) {
+		t.Errorf("the list is %v, want %v", list, want)
+	}
+	for _, says := range []string{
+		`doh.txt:5: "dns.example" is neither an address nor a network`,
+		`doh.txt:7: "0.0.0.0/0" is too large to be a resolver's`, `doh.txt:9: "::/0" is too large`,
+	} {
+		if err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("the error is %v, want one that says %s", err, says)
+		}
+	}
+	list, err = ReadBlocked(strings.NewReader(strings.Repeat("9.9.9.9\n", MaxBlocked+1)), "doh.txt")
+	if len(list) != MaxBlocked || err == nil || !strings.Contains(err.Error(), "more than 16384") {
+		t.Errorf("of too long a list, %d are taken (%v)", len(list), err)
+	}
+	if _, err = ReadBlocked(strings.NewReader(strings.Repeat("x\n", 1000)), "doh.txt"); len(err.Error()) > 1000 || !strings.Contains(err.Error(), "995 more lines") {
+		t.Errorf("of another kind of file it says %v", err)
+	}
+}
+
+func FuzzReadBlocked(f *testing.F) {
+	f.Add("9.9.9.9 # quad\n2620:fe::/48\n")
+	f.Add("::ffff:1.2.3.4/120\nfe80::1%eth0/64\n\x00\n10.0.0.0/99\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		list, _ := ReadBlocked(strings.NewReader(text), "f")
+		if err := (Rules{Blocked: list}).check(); err != nil {
+			t.Error(err)
+		}
+		spans(list)
+	})
 }

@@ -343,14 +343,25 @@ func TestHome(t *testing.T) {
 		}
 	})
 
-	t.Run("an exempt device meets no rule", func(t *testing.T) {
+	t.Run("an exempt device is not paused, and everything else holds for it", func(t *testing.T) {
 		r := h.rules()
 		r.Exempt = []net.HardwareAddr{ben}
-		r.Paused = []Device{{MAC: ben}}
+		r.Paused = []Device{{MAC: ben}, {MAC: ana}}
 		h.apply(t, r)
-		everywhere(func(network, host string) { h.answered(t, h.ben, network, host, portDNS, "internet") })
-		h.answered(t, h.ben, "tcp", doh, portHTTPS, "internet")
-		h.answered(t, h.ana, "udp", quadNine, portDNS, "router")
+		h.answered(t, h.ben, "tcp", website, portHTTPS, "internet")
+		h.answered(t, h.ben, "udp", quadNine, portDNS, "router")
+		h.refused(t, h.ben, "tcp", doh, portHTTPS)
+		if _, err := h.ask(h.ana, "tcp", website, portHTTPS); err == nil {
+			t.Error("the paused device beside it reaches the internet")
+		}
+	})
+
+	t.Run("a pause of whoever stands outside takes nobody's internet away", func(t *testing.T) {
+		r := h.rules()
+		r.Paused = []Device{{MAC: h.gateway()}} // seen as a neighbour, like any device
+		h.apply(t, r)
+		h.answered(t, h.ana, "tcp", website, portHTTPS, "internet")
+		h.answered(t, h.ana, "tcp", website6, portHTTPS, "internet")
 	})
 
 	for _, host := range []string{website, website6} {
@@ -380,6 +391,7 @@ func TestHome(t *testing.T) {
 				t.Error("the paused device reaches the internet with a new connection")
 			}
 			h.answered(t, h.ana, "udp", "192.168.1.1", h.port, "router") // and still its own rules
+			h.answered(t, h.ana, "tcp", "192.168.1.1", h.port, "router") // on its own page
 
 			h.apply(t, h.rules())
 			h.answered(t, h.ana, "tcp", website, portHTTPS, "internet")
@@ -444,6 +456,18 @@ func TestHome(t *testing.T) {
 		}
 		everywhere(func(network, host string) { h.answered(t, h.ana, network, host, portDNS, "internet") })
 	})
+}
+
+// gateway is the MAC address of the provider's end of the line.
+func (h *home) gateway() (mac net.HardwareAddr) {
+	h.inside(h.outside, func() {
+		if i, err := net.InterfaceByName("eth0"); err != nil {
+			h.t.Error(err)
+		} else {
+			mac = i.HardwareAddr
+		}
+	})
+	return mac
 }
 
 // scattered makes n addresses of which no two touch, so that none are merged.

@@ -39,9 +39,8 @@ const (
 	hookPrerouting = 0
 	hookForward    = 2
 
-	verdictDrop   = 0
-	verdictJump   = -3
-	verdictReturn = -5
+	verdictDrop = 0
+	verdictJump = -3
 
 	listElement = 1
 
@@ -343,7 +342,6 @@ func verdict(code int32, chain string) expressions {
 }
 
 func drop() expressions             { return verdict(verdictDrop, "") }
-func leave() expressions            { return verdict(verdictReturn, "") }
 func jump(chain string) expressions { return verdict(verdictJump, chain) }
 
 // explain puts a kernel's refusal into words.

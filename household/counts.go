@@ -96,11 +96,11 @@ func (t *Tally) Observe(c filter.Client, v filter.Verdict) {
 	if !isNews(v.Rule) {
 		return
 	}
-	table := t.table.Load()
-	if table == nil || int(c.Policy) >= len(table.people) || table.people[c.Policy] == nil {
+	table, id := t.table.Load(), c.Policy&^alwaysUp
+	if table == nil || int(id) >= len(table.people) || table.people[id] == nil {
 		return
 	}
-	p := table.people[c.Policy]
+	p := table.people[id]
 	p.blocked.Add(1)
 	if v.HasTopic && int(v.Topic) < len(p.topics) {
 		p.topics[v.Topic].Add(1)

@@ -42,6 +42,10 @@ type Device struct {
 	// empty; see LetAway. Who has it is answered as the device.
 	Away string `json:"away,omitempty"`
 
+	// Keeps says that the device keeps its connection: neither a pause nor a night
+	// is meant for it (a thermostat, the alarm). All other rules hold for it.
+	Keeps bool `json:"keeps,omitempty"`
+
 	// Logged is until when its names are noted for a parent, in memory only; see
 	// LogDevice. Another owner ends it.
 	Logged time.Time `json:"loggedUntil,omitzero"`
@@ -111,6 +115,17 @@ func (h *Household) RenameDevice(id DeviceID, name string) error {
 	return nil
 }
 
+// KeepConnection says whether a device keeps its connection while whoever it
+// belongs to is paused or in bed.
+func (h *Household) KeepConnection(id DeviceID, keeps bool) error {
+	d := h.Device(id)
+	if d == nil {
+		return noDevice(id)
+	}
+	d.Keeps = keeps
+	return nil
+}
+
 // RemoveDevice forgets a device. If it comes back it is a new one, with the
 // default profile.
 func (h *Household) RemoveDevice(id DeviceID) error {
@@ -122,7 +137,7 @@ func (h *Household) RemoveDevice(id DeviceID) error {
 }
 
 // Merge says that two devices are one: what is known of from goes to into, which
-// keeps its name and person. A phone that changed its MAC comes home this way.
+// keeps its name, its person and whether it keeps its connection. A phone that changed its MAC comes home this way.
 func (h *Household) Merge(into, from DeviceID) error {
 	to, other := h.Device(into), h.Device(from)
 	switch {

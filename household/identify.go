@@ -22,6 +22,7 @@ type Clients struct {
 type owner struct {
 	device DeviceID
 	person filter.PolicyID
+	policy filter.PolicyID // the person's, or the one without pauses and nights
 }
 
 // Clients compiles the devices, and the network as it is seen now (which may be
@@ -30,7 +31,7 @@ func (h *Household) Clients(network *Network) *Clients {
 	c := &Clients{byAddr: map[netip.Addr]owner{}, byMAC: map[MAC]owner{}}
 	byClient := map[string]owner{}
 	for _, d := range h.Devices {
-		o := owner{d.ID, d.Person}
+		o := owner{d.ID, d.Person, d.policy()}
 		for _, a := range d.Addrs {
 			c.byAddr[a] = o
 		}
@@ -91,7 +92,7 @@ func (h *Household) knownOtherwise(addr netip.Addr) bool {
 // only), a TokenID, or nil. Unknown devices, and those nobody has assigned, are
 // the default profile's. It does not allocate.
 func (c *Clients) Identify(source netip.Addr, id []byte) filter.Client {
-	return filter.Client{Policy: c.owner(source, id).person}
+	return filter.Client{Policy: c.owner(source, id).policy}
 }
 
 // owner finds a device. A MAC or token nobody knows is nobody's: the address is

@@ -10,14 +10,38 @@ import (
 // unassigned is what a device nobody has assigned is called.
 const unassigned = "new device"
 
+// alwaysUp is the bit of a PolicyID that stands for the same rules without pauses
+// and nights, which the devices with Device.Keeps have. No person's ID has it.
+const alwaysUp = maxPersonID + 1
+
+// policy is the ID of the rules for a device.
+func (d Device) policy() filter.PolicyID {
+	if d.Keeps {
+		return d.Person | alwaysUp
+	}
+	return d.Person
+}
+
+// PersonOf tells whose rules a policy is, 0 for nobody's.
+func PersonOf(policy filter.PolicyID) filter.PolicyID { return policy &^ alwaysUp }
+
 // Policies compiles the household to the filter's rules: the default profile
-// first, with PolicyID 0, then everyone under their own ID. The result shares
-// nothing with the household.
+// first, with PolicyID 0, then everyone under their own ID, then the rules of
+// devices that keep their connection. The result shares nothing with the
+// household.
 func (h *Household) Policies() []filter.Policy {
 	policies := make([]filter.Policy, 0, len(h.People)+1)
 	policies = append(policies, h.policy(Person{Name: unassigned, Band: h.Settings.Default}))
 	for _, p := range h.People {
 		policies = append(policies, h.policy(p))
+	}
+	for _, p := range policies[:len(h.People)+1] {
+		of := p.ID
+		if !slices.ContainsFunc(h.Devices, func(d Device) bool { return d.Keeps && d.Person == of }) {
+			continue
+		}
+		p.ID, p.Paused, p.Bedtime = of|alwaysUp, filter.Span{}, filter.Schedule{}
+		policies = append(policies, p)
 	}
 	return policies
 }

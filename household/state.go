@@ -33,19 +33,34 @@ func (h *Household) State(id filter.PolicyID, now time.Time) State {
 	}
 	policy := h.policy(p)
 	s := State{Is: at(policy, now)}
-	// An edge may change nothing to be seen (an exception inside a pause), so
-	// look further, though not for ever.
+	if s.Until = change(policy, now, func(next Is) bool { return next != s.Is }); !s.Until.IsZero() {
+		s.Next = at(policy, s.Until)
+	}
+	return s
+}
+
+// Closed tells whether a policy lets nothing through at a moment, because of a
+// pause or a bedtime, and until when; the zero time if that does not change by
+// itself within a week.
+func Closed(p filter.Policy, now time.Time) (closed bool, until time.Time) {
+	closed = at(p, now) != IsOpen
+	return closed, change(p, now, func(next Is) bool { return (next != IsOpen) != closed })
+}
+
+// change is the next moment at which how it stands is news, zero if that is more
+// than a week away. An edge may change nothing to be seen (an exception inside a
+// pause), so it looks further, though not for ever.
+func change(p filter.Policy, now time.Time, news func(Is) bool) time.Time {
 	for t, edges := now, 0; edges < maxEdges; edges++ {
-		t = nextEdge(policy, t)
+		t = nextEdge(p, t)
 		if t.IsZero() || t.Sub(now) > 8*24*time.Hour {
 			break
 		}
-		if next := at(policy, t); next != s.Is {
-			s.Until, s.Next = t, next
-			break
+		if news(at(p, t)) {
+			return t
 		}
 	}
-	return s
+	return time.Time{}
 }
 
 // maxEdges bounds the search for the next change: four a day for a week.

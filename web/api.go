@@ -255,12 +255,13 @@ type apiDeviceView struct {
 	ID     household.DeviceID `json:"id"`
 	Name   string             `json:"name"`
 	Person filter.PolicyID    `json:"person"`
+	Keeps  bool               `json:"keeps"`
 }
 
 func (s *Server) apiDevices(*http.Request) (any, error) {
 	all := []apiDeviceView{}
 	for _, d := range s.home.Household().Devices {
-		all = append(all, apiDeviceView{d.ID, d.Name, d.Person})
+		all = append(all, apiDeviceView{d.ID, d.Name, d.Person, d.Keeps})
 	}
 	return map[string]any{"devices": all}, nil
 }
@@ -269,6 +270,7 @@ func (s *Server) apiDevice(r *http.Request) (any, error) {
 	var body struct {
 		Name   *string          `json:"name"`
 		Person *filter.PolicyID `json:"person"`
+		Keeps  *bool            `json:"keeps"`
 	}
 	if err := read(r, &body); err != nil {
 		return nil, err
@@ -291,7 +293,10 @@ func (s *Server) apiDevice(r *http.Request) (any, error) {
 				return &problem{Status: http.StatusUnprocessableEntity, Detail: "A device needs a name."}
 			}
 		}
-		view = apiDeviceView{d.ID, d.Name, d.Person}
+		if body.Keeps != nil {
+			d.Keeps = *body.Keeps
+		}
+		view = apiDeviceView{d.ID, d.Name, d.Person, d.Keeps}
 		return nil
 	})
 	return view, err

@@ -205,7 +205,7 @@ func TestAPI(t *testing.T) {
 		t.Errorf("on Saturday: %v", v)
 	}
 	d.call(program, look, "GET", "/api/v1/devices", "", 200)
-	if v := d.call(program, admin, "PATCH", "/api/v1/devices/1", `{"name":"Old tablet","person":2}`, 200); v["name"] != "Old tablet" || v["person"] != 2.0 {
+	if v := d.call(program, admin, "PATCH", "/api/v1/devices/1", `{"name":"Old tablet","person":2,"keeps":true}`, 200); v["name"] != "Old tablet" || v["person"] != 2.0 || v["keeps"] != true {
 		t.Errorf("the device is %v", v)
 	}
 	d.call(program, "", "GET", "/api/v1/openapi.json", "", 200)

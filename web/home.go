@@ -61,6 +61,7 @@ const (
 	TroubleStorage  Trouble = "storage"  // what is changed now would be lost on a restart
 	TroubleRestored Trouble = "restored" // the family was read from a backup
 	TroubleClock    Trouble = "clock"    // the clock is not set, stricter hours hold
+	TroubleFirewall Trouble = "firewall" // running connections cannot be ended
 )
 
 // Vault keeps one small value for the pages: accounts, sessions and tokens,

@@ -283,7 +283,8 @@ func (s *Server) letAway(r *http.Request, _ *visitor) (done, error) {
 	})
 }
 
-// saveDevice renames a device and gives it to somebody.
+// saveDevice renames a device, gives it to somebody, and says whether it keeps its
+// connection.
 func (s *Server) saveDevice(r *http.Request, v *visitor) (done, error) {
 	d, err := s.assign(r, v)
 	if err != nil {
@@ -295,6 +296,7 @@ func (s *Server) saveDevice(r *http.Request, v *visitor) (done, error) {
 			if name := household.CleanName(r.PostFormValue("name")); name != "" {
 				d.Name = name
 			}
+			d.Keeps = r.PostFormValue("keeps") == "yes"
 		}
 		return nil
 	})

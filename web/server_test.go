@@ -353,6 +353,24 @@ func TestAssignIsForNewDevices(t *testing.T) {
 	}
 }
 
+// TestAThermostatIsNotSentToBed: a tick on the Devices page, and back.
+func TestAThermostatIsNotSentToBed(t *testing.T) {
+	s := newStage(t, nil)
+	parent := s.parent()
+	keeps := func() bool { return s.home.Household().Device(1).Keeps }
+	if before := parent.get("/devices").Body.String(); keeps() || strings.Contains(before, "checked") {
+		t.Error("it is not, before anybody says so")
+	}
+	parent.follow("/devices/1/save", "person", "1", "name", "thermostat", "keeps", "yes", "_back", "/devices")
+	if after := parent.get("/devices").Body.String(); !keeps() || strings.Count(after, "checked") != 1 {
+		t.Error("a parent's word did not arrive")
+	}
+	parent.follow("/devices/1/save", "person", "1", "name", "thermostat", "_back", "/devices")
+	if keeps() {
+		t.Error("it cannot be taken back")
+	}
+}
+
 // TestTheSameDeviceAgain: a phone that changed its address is offered as the
 // one it says it is, and a parent says so in one tap.
 func TestTheSameDeviceAgain(t *testing.T) {
@@ -415,7 +433,7 @@ func TestEveryPageInEveryLanguage(t *testing.T) {
 	child.get("/me")
 	child.follow("/me/ask", "minutes", "30")
 	s.home.Block(netip.MustParseAddr(anas), "www.adult.example", s.now())
-	s.home.Trouble(web.TroubleOffline, web.TroubleStarter, web.TroubleOldLists, web.TroubleStorage, web.TroubleRestored, web.TroubleClock)
+	s.home.Trouble(web.TroubleOffline, web.TroubleStarter, web.TroubleOldLists, web.TroubleStorage, web.TroubleRestored, web.TroubleClock, web.TroubleFirewall)
 	for _, language := range []string{"en", "es", "fr", "de", "pt-BR", "ar", "ru", "zh-CN", "hi"} {
 		parent.language, child.language = language, language
 		for _, path := range []string{"/", "/people/1", "/people/2", "/requests", "/devices", "/settings", "/setup", "/setup?step=3", "/check?site=tiktok.com", "/learn", "/help", "/nowhere", "/around", "/around/device", "/around/far"} {

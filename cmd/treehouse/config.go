@@ -83,6 +83,14 @@ type Config struct {
 		Discover bool
 		Leases   []string
 	}
+	Firewall struct {
+		Enabled      bool
+		Interfaces   []string
+		Networks     []netip.Prefix
+		RedirectPort uint16 // never 0 where it is enabled
+		RefuseDoT    bool
+		Blocked      []string
+	}
 	Time struct{ Zone *time.Location }
 	Log  struct{ Level slog.Level }
 }
@@ -334,6 +342,8 @@ func (r *configReader) typed() *Config {
 	c.Devices.Discover = r.boolean("devices.discover")
 	c.Devices.Leases = r.texts("devices.leases")
 
+	r.firewall(c)
+
 	zone := r.text("time.zone")
 	if strings.EqualFold(zone, "local") {
 		c.Time.Zone = time.Local
@@ -375,6 +385,34 @@ func (r *configReader) checkTLS(c *Config) {
 
 // maxTLSName in bytes leaves room for a token and its dot in a name of 253.
 const maxTLSName = 236
+
+// firewall reads the section and, where it is on, refuses what would not work.
+func (r *configReader) firewall(c *Config) {
+	f := &c.Firewall
+	f.Enabled = r.boolean("firewall.enabled")
+	f.Interfaces = parseEach(r, "firewall.interfaces", parseInterface)
+	f.Networks = parseEach(r, "firewall.networks", parsePrefix)
+	f.RefuseDoT = r.boolean("firewall.refuse_dot")
+	f.Blocked = r.texts("firewall.blocked")
+	port, err := strconv.ParseUint(fmt.Sprint(r.v.Get("firewall.redirect_port")), 10, 16)
+	if err != nil {
+		r.bad("firewall.redirect_port", "%q is not a port; write 53, or 0 for that of dns.listen", fmt.Sprint(r.v.Get("firewall.redirect_port")))
+	}
+	f.RedirectPort = uint16(port)
+	if !f.Enabled {
+		return
+	}
+	if len(f.Interfaces)+len(f.Networks) == 0 {
+		r.bad("firewall.enabled", "where is the home? Name its interfaces in firewall.interfaces, such as [br-lan], or firewall.networks")
+	}
+	if f.RedirectPort == 0 && len(c.DNS.Listen) > 0 {
+		if first := c.DNS.Listen[0]; first.Addr().IsLoopback() || first.Port() == 0 {
+			r.bad("firewall.enabled", "the home cannot be led to %s, where only this machine is heard; set firewall.redirect_port to 53 where dnsmasq answers and asks us, or dns.listen to :53", first)
+		} else {
+			f.RedirectPort = first.Port()
+		}
+	}
+}
 
 func (r *configReader) text(key string) string {
 	s, ok := r.v.Get(key).(string)
@@ -569,6 +607,16 @@ func parseDomain(s string) (filter.Name, error) {
 		return nil, fmt.Errorf("%q is not a domain: %w", s, err)
 	}
 	return name, nil
+}
+
+// maxInterface is the longest name of a network interface in Linux, in bytes.
+const maxInterface = 15
+
+func parseInterface(s string) (string, error) {
+	if s == "" || len(s) > maxInterface || strings.ContainsAny(s, " /*") {
+		return "", fmt.Errorf("%q is not the name of a network interface, such as br-lan", s)
+	}
+	return s, nil
 }
 
 func parsePrefix(s string) (netip.Prefix, error) {

@@ -81,6 +81,10 @@ func TestMistakes(t *testing.T) {
 		{"source's address", "lists:\n  sources:\n    - {id: a, url: \"ftp://a.example/l\", topic: adult}\n", `"ftp://a.example/l" is not an address that begins with https://`},
 		{"source's flag", "lists:\n  sources:\n    - {id: a, url: \"https://a.example/l\", topic: adult, exact: \"true\"}\n", "entry 1: exact is true or false"},
 		{"too often", "lists: {update_every: 1ms}\n", "lists.update_every: 1ms is too often"},
+		{"firewall without a home", "firewall: {enabled: true, redirect_port: 53}\n", "treehouse.yaml:1: firewall.enabled: where is the home?"},
+		{"firewall to nowhere", "firewall:\n  enabled: true\n  interfaces: [br-lan]\n", "treehouse.yaml:2: firewall.enabled: the home cannot be led to 127.0.0.1:5353, where only this machine is heard"},
+		{"firewall's port", "firewall: {redirect_port: 70000}\n", `firewall.redirect_port: "70000" is not a port`},
+		{"firewall's interface", "firewall: {interfaces: [much-too-long-a-name]}\n", `"much-too-long-a-name" is not the name of a network interface`},
 		{"tabs", "dns:\n\tlisten: []\n", "treehouse.yaml: line 2: found character that cannot start any token"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -89,6 +93,21 @@ func TestMistakes(t *testing.T) {
 				t.Errorf("got %v\nwant %s", err, c.want)
 			}
 		})
+	}
+}
+
+// TestWhereTheFirewallLeads: to the port that is asked for, else to ours.
+func TestWhereTheFirewallLeads(t *testing.T) {
+	const on = "firewall: {enabled: true, interfaces: [br-lan], redirect_port: "
+	for yaml, want := range map[string]uint16{
+		on + "53}\n":                                53,
+		on + "0}\ndns: {listen: [\":5300\"]}\n":     5300,
+		on + "54}\ndns: {listen: [\":5300\"]}\n":    54,
+		"firewall: {interfaces: [br-lan, guest]}\n": 0,
+	} {
+		if c, err := load(t, yaml); err != nil || c.Firewall.RedirectPort != want {
+			t.Errorf("%s: to %d (%v), want %d", yaml, c.Firewall.RedirectPort, err, want)
+		}
 	}
 }
 

@@ -37,6 +37,10 @@ func (d *daemon) serveMetrics(ctx context.Context) error {
 			return // whoever asked has gone
 		}
 		trie := d.live.Load().Trie()
+		inForce := uint64(0)
+		if d.wall.ready.Load() {
+			inForce = 1
+		}
 		for _, m := range []struct {
 			name, kind, help string
 			value            uint64
@@ -44,6 +48,10 @@ func (d *daemon) serveMetrics(ctx context.Context) error {
 			{"treehouse_flash_bytes_written_total", "counter", "Bytes given to the disk.", d.familyFile.BytesWritten() + d.library.BytesWritten()},
 			{"treehouse_lists_names", "gauge", "Names in the lists in force.", uint64(trie.Names())},
 			{"treehouse_lists_bytes", "gauge", "Bytes they take in memory.", uint64(trie.Size())},
+			{"treehouse_firewall_in_force", "gauge", "1 where the firewall's rules are in force, else 0.", inForce},
+			{"treehouse_firewall_applied_total", "counter", "Times that they were put in force.", d.wall.applied.Load()},
+			{"treehouse_firewall_errors_total", "counter", "Times that something about it failed.", d.wall.errors.Load()},
+			{"treehouse_firewall_paused_devices", "gauge", "Network cards that reach nothing because of a pause or a bedtime.", uint64(d.wall.paused.Load())},
 		} {
 			fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s %s\n%s %d\n", m.name, m.help, m.name, m.kind, m.name, m.value)
 		}

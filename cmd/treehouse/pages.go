@@ -68,7 +68,7 @@ func tcpOf(addr netip.AddrPort) string {
 
 // whoAsks is whose rules a query is answered by.
 func (d *daemon) whoAsks(source netip.Addr, id []byte) filter.PolicyID {
-	return d.family.Identify(source, id).Policy
+	return household.PersonOf(d.family.Identify(source, id).Policy)
 }
 
 // lookAround makes those of the doctor's tests that tell a parent what a child
@@ -162,6 +162,9 @@ func (h pagesHome) Health() []web.Trouble {
 		troubles = append(troubles, web.TroubleStarter)
 	case h.d.clock.Now().Sub(last.At) > oldLists:
 		troubles = append(troubles, web.TroubleOldLists)
+	}
+	if h.d.wall.failed.Load() {
+		troubles = append(troubles, web.TroubleFirewall)
 	}
 	return troubles
 }

@@ -189,7 +189,7 @@ func (a *app) devicesCommand() *cobra.Command {
 				return fmt.Sprintf("%s and %s are one device.", into.Name, from.Name), h.Merge(into.ID, from.ID)
 			})
 		},
-	}, a.awayCommand(), &cobra.Command{
+	}, a.keepCommand(), a.awayCommand(), &cobra.Command{
 		Use: "default BAND", Short: "Choose the rules for devices nobody has assigned", Args: exactly("BAND"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.change(func(h *household.Household) (string, error) {
@@ -212,13 +212,36 @@ func (a *app) devicesCommand() *cobra.Command {
 	return c
 }
 
+func (a *app) keepCommand() *cobra.Command {
+	var off bool
+	c := &cobra.Command{
+		Use: "keep DEVICE", Short: "Let a device keep its connection: neither a pause nor a night is meant for it", Args: exactly("DEVICE"),
+		Example: "  treehouse devices keep thermostat\n  treehouse devices keep thermostat --off",
+		RunE: func(_ *cobra.Command, args []string) error {
+			return a.change(func(h *household.Household) (string, error) {
+				d, err := device(h, args[0])
+				if err != nil {
+					return "", err
+				}
+				done := " keeps its connection when others are paused or in bed."
+				if off {
+					done = " is paused and goes to bed like any other."
+				}
+				return d.Name + done, h.KeepConnection(d.ID, !off)
+			})
+		},
+	}
+	c.Flags().BoolVar(&off, "off", false, "no longer")
+	return c
+}
+
 func printDevices(w io.Writer, h *household.Household) {
 	if len(h.Devices) == 0 {
 		fmt.Fprintln(w, "None yet. `treehouse devices add \"Ana's tablet\" --address 192.168.1.20 --person Ana` adds one.")
 		return
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "ID\tNAME\tPERSON\tKNOWN BY")
+	fmt.Fprintln(t, "ID\tNAME\tPERSON\tPAUSES\tKNOWN BY")
 	for _, d := range h.Devices {
 		whose := "-"
 		if p := h.Person(d.Person); p != nil {
@@ -234,7 +257,11 @@ func printDevices(w io.Writer, h *household.Household) {
 		if d.Away != "" {
 			by = append(by, "away")
 		}
-		fmt.Fprintf(t, "%d\t%s\t%s\t%s\n", d.ID, d.Name, whose, strings.Join(by, ", "))
+		pauses := "yes"
+		if d.Keeps {
+			pauses = "never"
+		}
+		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\n", d.ID, d.Name, whose, pauses, strings.Join(by, ", "))
 	}
 	t.Flush()
 }

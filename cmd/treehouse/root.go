@@ -115,8 +115,12 @@ func (a *app) configCommand() *cobra.Command {
 	c.AddCommand(&cobra.Command{
 		Use: "check", Short: "Say whether the configuration is right", Args: exactly(),
 		RunE: func(*cobra.Command, []string) error {
-			if _, err := a.config(); err != nil {
+			c, err := a.config()
+			if err != nil {
 				return err
+			}
+			if _, err := readBlocked(c.Firewall.Blocked); err != nil {
+				return &ConfigError{"firewall.blocked", err.Error()}
 			}
 			return a.print(map[string]bool{"ok": true}, func(w io.Writer) { fmt.Fprintln(w, "The configuration is right.") })
 		},

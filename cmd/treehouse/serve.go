@@ -73,6 +73,7 @@ type daemon struct {
 	notices       *notify.Queue
 	local         resolver.LocalNames
 	metricSockets []net.Listener
+	wall          wall
 }
 
 // newDaemon puts the house together. When it returns, the filter is loaded and
@@ -96,7 +97,7 @@ func (a *app) newDaemon(ctx context.Context, c *Config, sample bool) (*daemon, e
 	if d.library, err = a.openLibrary(c); err != nil {
 		return nil, err
 	}
-	d.changed = make(chan struct{}, 1)
+	d.changed, d.wall.changed = make(chan struct{}, 1), make(chan struct{}, 1)
 	d.family.Notify(d.changed)
 	d.lists = d.library.Watch(ctx) // before they are read, so that nothing after is missed
 	if err := d.takeLists(); err != nil {
@@ -154,12 +155,14 @@ func (d *daemon) run(ctx context.Context) error {
 	g.Go(func() error { return d.keepLocalNames(ctx) })
 	g.Go(func() error { return d.servePages(ctx) })
 	g.Go(func() error { return d.serveMetrics(ctx) })
+	g.Go(func() error { return d.keepFirewall(ctx) })
 	g.Go(func() error { return keepWatchdog(ctx, func() bool { return d.live.Load() != nil }) })
 	notifySystemd("READY=1")
 	err := g.Wait()
 	notifySystemd("STOPPING=1")
 	d.saveCache()
 	if outer.Err() != nil { // somebody asked for the end; whatever came with it is no news
+		d.removeFirewall()
 		d.log.Info("stopped")
 		return nil
 	}
@@ -253,6 +256,7 @@ func (d *daemon) bind(trie *filter.Trie) {
 	}
 	d.tally.Bind(h, trie)
 	d.live.Store(filter.NewSnapshot(trie, nil, policies))
+	d.wall.tell()
 }
 
 // discover learns which device sits at which address. The sample family lives on
