@@ -124,9 +124,13 @@ func (p *page) layout(kind string) templ.Component {
 		}
 		writeText(html, "</select> <button class=\"quiet\">")
 		writeValue(html, p.T("language.set"))
-		writeText(html, "</button></form><p class=\"row\"><a href=\"/learn\">")
-		writeValue(html, p.T("learn.title"))
-		writeText(html, "</a> <a href=\"/help\">")
+		writeText(html, "</button></form><p class=\"row\">")
+		if parentsPages {
+			writeText(html, "<a href=\"/learn\">")
+			writeValue(html, p.T("learn.title"))
+			writeText(html, "</a> ")
+		}
+		writeText(html, "<a href=\"/help\">")
 		writeValue(html, p.T("help.short"))
 		writeText(html, "</a></p>")
 		if p.brand.Support != "" {

@@ -194,7 +194,7 @@ func (p *page) minePage(v mineView) templ.Component {
 				return err
 			}
 			writeText(html, "</section>")
-			if !p.who.signedIn() {
+			if parentsPages && !p.who.signedIn() {
 				writeText(html, "<p class=\"after\"><a href=\"/login\">")
 				writeValue(html, p.T("mine.parents"))
 				writeText(html, "</a></p>")

@@ -99,14 +99,22 @@ func New(o Options) (*Server, error) {
 		s.hosts[strings.TrimSuffix(strings.ToLower(name), ".")] = true
 	}
 	s.buffers.New = func() any { return new(bytes.Buffer) }
-	s.zipper.New = func() any { z, _ := gzip.NewWriterLevel(nil, gzip.DefaultCompression); return z }
+	if zips {
+		s.zipper.New = func() any { z, _ := gzip.NewWriterLevel(nil, gzip.DefaultCompression); return z }
+	}
 	s.handler = s.guard(s.routes())
 	return s, nil
 }
 
 // ClaimCode is what shows that whoever sets the house up can see the router: to
-// be printed at start-up. It is empty once a parent has a passphrase.
-func (s *Server) ClaimCode() string { return s.accounts.claimCode() }
+// be printed at start-up. It is empty once a parent has a passphrase, and in a
+// build without their pages.
+func (s *Server) ClaimCode() string {
+	if !parentsPages {
+		return ""
+	}
+	return s.accounts.claimCode()
+}
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
