@@ -42,11 +42,9 @@ func packAssets(hue int) *assets {
 		sum := sha256.Sum256(text)
 		at := "/a/" + hex.EncodeToString(sum[:6]) + path.Ext(name)
 		var z bytes.Buffer
-		if zips {
-			w, _ := gzip.NewWriterLevel(&z, gzip.BestCompression)
-			_, _ = w.Write(text)
-			_ = w.Close()
-		}
+		w, _ := gzip.NewWriterLevel(&z, gzip.BestCompression)
+		_, _ = w.Write(text)
+		_ = w.Close()
 		a.files[at] = asset{kind, text, z.Bytes()}
 		return at
 	}
@@ -67,7 +65,7 @@ func (a *assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cache-Control", "public, max-age=31536000, immutable")
 	h.Set("Vary", "Accept-Encoding")
 	body := f.plain
-	if zips && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
 		h.Set("Content-Encoding", "gzip")
 		body = f.zipped
 	}

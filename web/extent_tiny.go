@@ -4,8 +4,5 @@ package web
 
 // The tiny build has what a child needs: My internet with asking, tickets and
 // "can I open this", the pages that explain a block, and help lines. Parents use
-// the command line. Whatever only a false constant leads to, the linker drops.
-const (
-	parentsPages = false
-	zips         = false
-)
+// the command line. What only a true constant would lead to, the linker drops.
+const parentsPages = false

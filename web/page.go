@@ -81,7 +81,7 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, status int, kind s
 	h := w.Header()
 	h.Set("Content-Type", kind)
 	h.Set("Vary", "Accept-Encoding, Accept-Language, Cookie")
-	if zips && len(body) > 1400 && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+	if len(body) > 1400 && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
 		// One at a time: a compressor takes 800 KiB.
 		s.zip.Lock()
 		defer s.zip.Unlock()

@@ -99,9 +99,7 @@ func New(o Options) (*Server, error) {
 		s.hosts[strings.TrimSuffix(strings.ToLower(name), ".")] = true
 	}
 	s.buffers.New = func() any { return new(bytes.Buffer) }
-	if zips {
-		s.zipper.New = func() any { z, _ := gzip.NewWriterLevel(nil, gzip.DefaultCompression); return z }
-	}
+	s.zipper.New = func() any { z, _ := gzip.NewWriterLevel(nil, gzip.DefaultCompression); return z }
 	s.handler = s.guard(s.routes())
 	return s, nil
 }

@@ -14,7 +14,7 @@ import (
 // The tag tiny makes a build for routers whose flash holds no more. This is all
 // that it leaves out:
 //
-//	web/extent_tiny.go        pages for parents, signing in, the API, Learn; compressed answers
+//	web/extent_tiny.go        pages for parents, signing in, the API, Learn
 //	blocklists/idna_tiny.go   names in other scripts, but as A-labels (xn--)
 //	here                      what belongs to those pages, and notices by mail
 //
