@@ -42,6 +42,7 @@ func TestMain(m *testing.M) {
 //	                        asks $DNS once and compares
 //	eventually ask ...      asks until it is so
 //	expand FILE             replaces $WEB in the file
+//	[tiny]                  stands before what holds for -tags tiny alone
 //	make-bad                writes binary.bin and cut.txt.gz, which text cannot hold
 func TestScripts(t *testing.T) {
 	upstream := startUpstream(t)
@@ -59,6 +60,12 @@ func TestScripts(t *testing.T) {
 			e.Defer(web.Close)
 			e.Setenv("WEB", web.URL)
 			return nil
+		},
+		Condition: func(name string) (bool, error) {
+			if name != "tiny" {
+				return false, fmt.Errorf("there is no condition %q", name)
+			}
+			return len((&app{}).pagesCommands()) == 0, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"start": start, "halt": halt, "ask": askCommand, "eventually": eventually, "make-bad": makeBad, "expand": expand,
