@@ -36,10 +36,12 @@ test: setup check scripts race foreign cross size pages ## install what the test
 setup:
 	@.ci/setup test
 
-check: ## format, vet, and all tests on this machine
+check: ## format, vet, and all tests on this machine, of the tiny build too
 	@test -z "$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go'))" || { gofmt -l .; echo 'run gofmt -w on these files'; exit 1; }
 	go vet ./...
 	go test ./...
+	go vet -tags tiny ./...
+	go test -tags tiny ./cmd/treehouse ./web ./blocklists
 
 scripts: ## shellcheck every script
 	@grep -rlE '^#!/usr/bin/env bash' .ci deploy e2e --include='*' --exclude-dir=node_modules | xargs shellcheck
@@ -54,10 +56,12 @@ foreign: ## the tests of filter, store, blocklists and resolver on mips, mipsle 
 	GOARCH=mipsle GOMIPS=softfloat go test -short -exec qemu-mipsel-static ./filter ./store ./blocklists/... ./resolver
 	GOARCH=arm GOARM=7 go test -short -exec qemu-arm-static ./filter ./store ./blocklists/... ./resolver
 
-cross: ## build for every processor we ship for
+cross: ## build for every processor we ship for, the tiny build too
 	@for target in mips/softfloat mipsle/softfloat arm/5 arm/7 arm64 amd64 riscv64; do \
 		arch=$${target%%/*} variant=$${target##*/}; \
-		GOOS=linux GOARCH=$$arch GOMIPS=softfloat GOARM=$$(echo $$variant | grep -x '[57]') $(GO_BUILD) -o /dev/null ./cmd/treehouse && echo "built for $$target" || exit 1; \
+		for tags in '' tiny; do \
+			GOOS=linux GOARCH=$$arch GOMIPS=softfloat GOARM=$$(echo $$variant | grep -x '[57]') $(GO_BUILD) -tags "$$tags" -o /dev/null ./cmd/treehouse && echo "built for $$target $$tags" || exit 1; \
+		done; \
 	done
 
 size: dist/small.mod ## print the sizes for mipsle and fail over the budgets (MiB raw, MiB xz)
