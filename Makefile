@@ -10,13 +10,7 @@ export CGO_ENABLED ?= 0
 
 GO_BUILD := go build -trimpath -ldflags '-s -w'
 
-# For routers, of the 12 MiB that we allow ourselves:
-#   1.2  inlining is off but where the query path runs, and HTTP/2 is left out
-#   0.25 formats of configuration that viper links and we never read (deploy/small)
-#   0.1  of zeros: sections begin at 16 KiB, the largest page of a router's kernel,
-#        and not at Go's 64
-HOT      := $(addprefix github.com/treehouse-dns/treehouse/,filter resolver) runtime internal/runtime/... encoding/binary sync/atomic net/netip
-GO_SMALL := go build -modfile dist/small.mod -trimpath -ldflags '-s -w -R 0x4000' -gcflags=all=-l $(HOT:%=-gcflags=%=) -tags nethttpomithttp2
+include deploy/small/small.mk # GO_SMALL, for routers
 MIPSLE   := GOOS=linux GOARCH=mipsle GOMIPS=softfloat
 
 .PHONY: help run build test check scripts race foreign cross size pages vm fuzz bench-trie bench-dns setup clean
@@ -64,15 +58,11 @@ cross: ## build for every processor we ship for, the tiny build too
 		done; \
 	done
 
-size: dist/small.mod ## print the sizes for mipsle and fail over the budgets (MiB raw, MiB xz)
+size: $(SMALL) ## print the sizes for mipsle and fail over the budgets (MiB raw, MiB xz)
 	@$(MIPSLE) $(GO_SMALL) -o dist/treehouse-mipsle ./cmd/treehouse
 	@$(MIPSLE) $(GO_SMALL),tiny -o dist/treehouse-mipsle-tiny ./cmd/treehouse
 	@.ci/size dist/treehouse-mipsle mipsle 12 3
 	@.ci/size dist/treehouse-mipsle-tiny mipsle_tiny 11 3
-
-dist/small.mod: go.mod go.sum
-	@mkdir -p dist && cp go.mod dist/small.mod && cp go.sum dist/small.sum
-	@go mod edit -replace github.com/pelletier/go-toml/v2=./deploy/small/go-toml -replace github.com/subosito/gotenv=./deploy/small/gotenv $@
 
 pages: ## drive the pages in a browser: tasks, accessibility, a picture of each
 	@e2e/web/run
