@@ -10,6 +10,7 @@ export CGO_ENABLED ?= 0
 
 GO_BUILD := go build -trimpath -ldflags '-s -w'
 
+.DEFAULT_GOAL := help
 include deploy/small/small.mk # GO_SMALL, for routers
 MIPSLE   := GOOS=linux GOARCH=mipsle GOMIPS=softfloat
 
@@ -62,7 +63,7 @@ size: $(SMALL) ## print the sizes for mipsle and fail over the budgets (MiB raw,
 	@$(MIPSLE) $(GO_SMALL) -o dist/treehouse-mipsle ./cmd/treehouse
 	@$(MIPSLE) $(GO_SMALL),tiny -o dist/treehouse-mipsle-tiny ./cmd/treehouse
 	@.ci/size dist/treehouse-mipsle mipsle 12 3
-	@.ci/size dist/treehouse-mipsle-tiny mipsle_tiny 11 3
+	@.ci/size dist/treehouse-mipsle-tiny mipsle_tiny 11 2.75 # the aim is 8 and 2; ARCHITECTURE.md says what is in the way
 
 pages: ## drive the pages in a browser: tasks, accessibility, a picture of each
 	@e2e/web/run
