@@ -10,10 +10,9 @@ export CGO_ENABLED ?= 0
 
 GO_BUILD := go build -trimpath -ldflags '-s -w'
 
-# For routers: inlining is off but where the query path runs, and HTTP/2 is left
-# out. It takes 1.2 MB off the binary, of the 12 that we allow ourselves.
-HOT      := $(addprefix github.com/treehouse-dns/treehouse/,filter resolver) runtime internal/runtime/... encoding/binary sync/atomic net/netip
-GO_SMALL := $(GO_BUILD) -tags nethttpomithttp2 -gcflags=all=-l $(HOT:%=-gcflags=%=)
+.DEFAULT_GOAL := help
+include deploy/small/small.mk # GO_SMALL, for routers
+MIPSLE   := GOOS=linux GOARCH=mipsle GOMIPS=softfloat
 
 .PHONY: help run build test check scripts race foreign cross size pages vm fuzz bench-trie bench-dns setup clean
 
@@ -32,11 +31,13 @@ test: setup check scripts race foreign cross size pages ## install what the test
 setup:
 	@.ci/setup test
 
-check: ## format, vet, and all tests on this machine
+check: ## format, vet, and all tests on this machine, of the tiny build too
 	@test -z "$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go'))" || { gofmt -l .; echo 'run gofmt -w on these files'; exit 1; }
 	go vet ./...
 	go test ./...
 	go vet -tags passkeys ./web && go test -tags passkeys -run Passkey ./web
+	go vet -tags tiny ./...
+	go test -tags tiny ./cmd/treehouse ./web ./blocklists
 
 scripts: ## shellcheck every script
 	@grep -rlE '^#!/usr/bin/env bash' .ci deploy e2e --include='*' --exclude-dir=node_modules | xargs shellcheck
@@ -51,15 +52,19 @@ foreign: ## the tests of filter, store, blocklists and resolver on mips, mipsle 
 	GOARCH=mipsle GOMIPS=softfloat go test -short -exec qemu-mipsel-static ./filter ./store ./blocklists/... ./resolver
 	GOARCH=arm GOARM=7 go test -short -exec qemu-arm-static ./filter ./store ./blocklists/... ./resolver
 
-cross: ## build for every processor we ship for
+cross: ## build for every processor we ship for, the tiny build too
 	@for target in mips/softfloat mipsle/softfloat arm/5 arm/7 arm64 amd64 riscv64; do \
 		arch=$${target%%/*} variant=$${target##*/}; \
-		GOOS=linux GOARCH=$$arch GOMIPS=softfloat GOARM=$$(echo $$variant | grep -x '[57]') $(GO_BUILD) -o /dev/null ./cmd/treehouse && echo "built for $$target" || exit 1; \
+		for tags in '' tiny; do \
+			GOOS=linux GOARCH=$$arch GOMIPS=softfloat GOARM=$$(echo $$variant | grep -x '[57]') $(GO_BUILD) -tags "$$tags" -o /dev/null ./cmd/treehouse && echo "built for $$target $$tags" || exit 1; \
+		done; \
 	done
 
-size: ## print the size for mipsle and fail over 12 MiB raw or 3 MiB xz
-	@mkdir -p dist && GOOS=linux GOARCH=mipsle GOMIPS=softfloat $(GO_SMALL) -o dist/treehouse-mipsle ./cmd/treehouse
+size: $(SMALL) ## print the sizes for mipsle and fail over the budgets (MiB raw, MiB xz)
+	@$(MIPSLE) $(GO_SMALL) -o dist/treehouse-mipsle ./cmd/treehouse
+	@$(MIPSLE) $(GO_SMALL),tiny -o dist/treehouse-mipsle-tiny ./cmd/treehouse
 	@.ci/size dist/treehouse-mipsle mipsle 12 3
+	@.ci/size dist/treehouse-mipsle-tiny mipsle_tiny 11 2.75 # the aim is 8 and 2; ARCHITECTURE.md says what is in the way
 
 pages: ## drive the pages in a browser: tasks, accessibility, a picture of each
 	@e2e/web/run

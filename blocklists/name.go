@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"unicode/utf8"
 
-	"golang.org/x/net/idna"
 	"golang.org/x/net/publicsuffix"
 
 	"github.com/treehouse-dns/treehouse/filter"
@@ -13,10 +12,6 @@ import (
 // maxTextLen is the longest name in bytes as text, without its final dot:
 // filter.MaxNameLen less the first label's length byte and the root's.
 const maxTextLen = filter.MaxNameLen - 2
-
-// toASCII maps and checks an international name as a browser's address bar does
-// (UTS 46, non-transitional), but leaves "_" alone, which lists use.
-var toASCII = idna.New(idna.MapForLookup(), idna.Transitional(false), idna.StrictDomainName(false), idna.BidiRule())
 
 // cleanName appends the one form a name is kept in to dst: lower case, A-labels,
 // no final dot. It is a host's name of at least two labels that is no address
@@ -30,7 +25,7 @@ func cleanName(dst, raw []byte) ([]byte, Reason) {
 		return dst, TooLong
 	}
 	if !isASCII(raw) {
-		ascii, err := toASCII.ToASCII(string(raw))
+		ascii, err := toASCII(string(raw))
 		if err != nil || !utf8.Valid(raw) { // which idna lets pass
 			return dst, BadIDN
 		}

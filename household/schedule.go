@@ -2,6 +2,7 @@ package household
 
 import (
 	"slices"
+	"sort"
 	"time"
 
 	"github.com/treehouse-dns/treehouse/filter"
@@ -60,7 +61,7 @@ func holidaySpans(holidays []Holiday, zone *time.Location, shift time.Duration) 
 		}
 		spans = append(spans, filter.Span{From: first.At(hour, 0, zone), To: last.At(hour, 0, zone)})
 	}
-	slices.SortFunc(spans, func(a, b filter.Span) int { return a.From.Compare(b.From) })
+	sort.Slice(spans, func(i, j int) bool { return spans[i].From.Before(spans[j].From) })
 	merged := spans[:0]
 	for _, s := range spans {
 		if n := len(merged); n > 0 && !s.From.After(merged[n-1].To) {
@@ -103,7 +104,7 @@ func closed(open []Hours) []Hours {
 				of = append(of, h)
 			}
 		}
-		slices.SortFunc(of, func(a, b Hours) int { return int(a.From) - int(b.From) })
+		sort.Slice(of, func(i, j int) bool { return of[i].From < of[j].From })
 		at := Clock(0)
 		for _, h := range of {
 			if h.From > at {

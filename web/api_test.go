@@ -262,6 +262,7 @@ func TestAPI(t *testing.T) {
 
 // TestTheDescriptionIsChecked: the check above notices what it should.
 func TestTheDescriptionIsChecked(t *testing.T) {
+	needParents(t)
 	d := describe(t, newStage(t, nil))
 	schema := d.at(d.root, "components", "schemas", "Person")
 	for _, bad := range []string{`{}`, `{"id":0,"name":"a","band":"6-9","state":"open"}`, `{"id":1,"name":"a","band":"7","state":"open"}`,

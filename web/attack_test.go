@@ -202,6 +202,7 @@ func TestGuessing(t *testing.T) {
 // TestSessions: new at sign-in, in a cookie that scripts cannot read, kept only
 // as a hash, listed and ended by hand, over after a while.
 func TestSessions(t *testing.T) {
+	needParents(t)
 	s := newStage(t, nil)
 	b := s.browser(marias)
 	b.get("/setup")

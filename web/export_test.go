@@ -2,6 +2,9 @@ package web
 
 // What the tests in package web_test look at from inside.
 
+// ParentsPages says which build is tested.
+const ParentsPages = parentsPages
+
 // CheckPassphrase refuses what is guessed first.
 var CheckPassphrase = checkPassphrase
 

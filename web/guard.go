@@ -134,6 +134,9 @@ func (s *Server) visitor(r *http.Request) *visitor {
 	v := &visitor{addr: remoteAddr(r)}
 	device, person := s.home.Whose(v.addr)
 	v.device, v.person = uint32(device), person
+	if !parentsPages {
+		return v
+	}
 	if c, err := r.Cookie(cookieName(r, sessionCookie)); err == nil {
 		// A page that follows changes by itself is no sign of the parent.
 		v.session, v.account, _ = s.accounts.visit(c.Value, r.URL.Path != "/live" && r.Header.Get("Following") == "")

@@ -1,8 +1,8 @@
 package web
 
 import (
-	"cmp"
 	"slices"
+	"sort"
 	"time"
 
 	"github.com/treehouse-dns/treehouse/filter"
@@ -174,8 +174,9 @@ func byAge(h *household.Household) []household.Person {
 		b, _ := h.Bands().Band(p.Band)
 		return b.From
 	}
-	slices.SortStableFunc(people, func(a, b household.Person) int {
-		return cmp.Or(cmp.Compare(from(a), from(b)), cmp.Compare(a.Name, b.Name))
+	sort.SliceStable(people, func(i, j int) bool {
+		a, b := from(people[i]), from(people[j])
+		return a < b || a == b && people[i].Name < people[j].Name
 	})
 	return people
 }

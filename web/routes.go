@@ -28,11 +28,19 @@ func (s *Server) routes() http.Handler {
 	m.HandleFunc("POST /me/ask", s.act(s.ask))
 	m.HandleFunc("POST /me/ticket", s.act(s.redeem))
 	m.HandleFunc("GET /check", s.open(s.check))
-	m.HandleFunc("GET /learn", s.open(s.learn))
 	m.HandleFunc("GET /help", s.open(s.help))
+	m.HandleFunc("POST /language", s.act(s.setLanguage))
+	m.HandleFunc("/", s.open(func(w http.ResponseWriter, r *http.Request, v *visitor) {
+		p := s.page(r, v, "missing.title")
+		s.show(w, r, http.StatusNotFound, p.plain("missing.text", "/", "missing.back"))
+	}))
+	if !parentsPages {
+		m.Handle("GET /{$}", http.RedirectHandler("/me", http.StatusSeeOther))
+		return m
+	}
+	m.HandleFunc("GET /learn", s.open(s.learn))
 	m.HandleFunc("GET /around/device", s.open(s.testDevice))
 	m.HandleFunc("GET /around/far", s.open(s.testFar))
-	m.HandleFunc("POST /language", s.act(s.setLanguage))
 	m.HandleFunc("GET /login", s.open(s.login))
 	m.HandleFunc("POST /login", s.act(s.signIn))
 	m.HandleFunc("POST /logout", s.act(s.signOut))
@@ -75,11 +83,6 @@ func (s *Server) routes() http.Handler {
 	m.HandleFunc("POST /settings/untoken", s.signed(s.forgetToken))
 	s.passkeyRoutes(m)
 	s.apiRoutes(m)
-
-	m.HandleFunc("/", s.open(func(w http.ResponseWriter, r *http.Request, v *visitor) {
-		p := s.page(r, v, "missing.title")
-		s.show(w, r, http.StatusNotFound, p.plain("missing.text", "/", "missing.back"))
-	}))
 	return m
 }
 

@@ -130,8 +130,14 @@ func New(o Options) (*Server, error) {
 }
 
 // ClaimCode is what shows that whoever sets the house up can see the router: to
-// be printed at start-up. It is empty once a parent has a passphrase.
-func (s *Server) ClaimCode() string { return s.accounts.claimCode() }
+// be printed at start-up. It is empty once a parent has a passphrase, and in a
+// build without their pages.
+func (s *Server) ClaimCode() string {
+	if !parentsPages {
+		return ""
+	}
+	return s.accounts.claimCode()
+}
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }

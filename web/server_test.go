@@ -87,9 +87,18 @@ func (s *stage) browser(addr string) *browser {
 	return &browser{stage: s, addr: addr, cookies: map[string]string{}, language: "en"}
 }
 
+// needParents skips what the tiny build leaves out; see tiny_test.go.
+func needParents(t testing.TB) {
+	t.Helper()
+	if !web.ParentsPages {
+		t.Skip("the tiny build has no pages for parents")
+	}
+}
+
 // parent is a browser on Maria's laptop that has claimed the house.
 func (s *stage) parent() *browser {
 	s.t.Helper()
+	needParents(s.t)
 	b := s.browser(marias)
 	b.get("/setup")
 	r := b.post("/setup", "code", s.server.ClaimCode(), "passphrase", passphrase)
@@ -180,6 +189,7 @@ func says(t testing.TB, page string, want ...string) {
 }
 
 func TestSetupNeedsTheClaimCode(t *testing.T) {
+	needParents(t)
 	s := newStage(t, nil)
 	child := s.browser(anas)
 	if w := child.get("/"); w.Header().Get("Location") != "/setup" {
@@ -287,6 +297,7 @@ func TestTenderNames(t *testing.T) {
 // TestCannotIsSeenFirst: nobody gets to the Family page before the page that
 // says what this cannot do.
 func TestCannotIsSeenFirst(t *testing.T) {
+	needParents(t)
 	s := newStage(t, nil)
 	b := s.browser(marias)
 	b.get("/setup")

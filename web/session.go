@@ -59,8 +59,13 @@ func (a *accounts) signIn(name, device string) (token string, err error) {
 	err = a.change(func(v *vaulted) error {
 		v.signOut(func(s session) bool { return now.Sub(s.Seen) > sessionLife })
 		if len(v.Sessions) >= maxSessions {
-			slices.SortFunc(v.Sessions, func(x, y session) int { return x.Seen.Compare(y.Seen) })
-			v.Sessions = v.Sessions[1:]
+			oldest := 0
+			for i := range v.Sessions {
+				if v.Sessions[i].Seen.Before(v.Sessions[oldest].Seen) {
+					oldest = i
+				}
+			}
+			v.Sessions = slices.Delete(v.Sessions, oldest, oldest+1)
 		}
 		v.Sessions = append(v.Sessions, session{ID: tokenID(token), Account: name, Device: device, Since: now, Seen: now, fresh: now})
 		return nil

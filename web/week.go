@@ -1,9 +1,8 @@
 package web
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
+	"sort"
 
 	"github.com/treehouse-dns/treehouse/filter"
 	"github.com/treehouse-dns/treehouse/household"
@@ -66,8 +65,9 @@ func (s *Server) week(p *page, person household.Person, sees household.Sees) *we
 			v.rows = append(v.rows, weekRow{title: title, count: n})
 		}
 	}
-	slices.SortFunc(v.rows, func(a, b weekRow) int {
-		return cmp.Or(cmp.Compare(b.count, a.count), cmp.Compare(a.title, b.title))
+	sort.Slice(v.rows, func(i, j int) bool {
+		a, b := v.rows[i], v.rows[j]
+		return a.count > b.count || a.count == b.count && a.title < b.title
 	})
 	v.rows = v.rows[:min(len(v.rows), shownKinds)]
 	for i := range v.rows {

@@ -1,8 +1,11 @@
 package web
 
 import (
+	"bytes"
+	"compress/gzip"
 	"embed"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -114,6 +117,9 @@ func (d *dictionary) in(i int) *words {
 		if err != nil {
 			panic(err) // embedded, and a test reads each
 		}
+		if text, err = unpackWords(text); err != nil {
+			panic(err)
+		}
 		texts, err := parseWords(string(text))
 		if err != nil {
 			panic(err)
@@ -121,6 +127,19 @@ func (d *dictionary) in(i int) *words {
 		d.words[i] = &words{d.tongues[i], texts}
 	})
 	return d.words[i]
+}
+
+// unpackWords unpacks the words where the build has packed them
+// (deploy/small/small.mk).
+func unpackWords(text []byte) ([]byte, error) {
+	if !bytes.HasPrefix(text, []byte("\x1f\x8b")) { // gzip, RFC 1952 §2.3.1
+		return text, nil
+	}
+	packed, err := gzip.NewReader(bytes.NewReader(text))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(packed)
 }
 
 // parseWords reads lines of "key = text", "key[one] = text" for a count, and

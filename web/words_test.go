@@ -1,6 +1,8 @@
 package web
 
 import (
+	"bytes"
+	"compress/gzip"
 	"math"
 	"regexp"
 	"slices"
@@ -261,5 +263,26 @@ func TestEveryAgeLearns(t *testing.T) {
 		if !w.Has("learn."+part+".1") || !w.Has("learn."+part+".3") {
 			t.Errorf("nothing for %s", part)
 		}
+	}
+}
+
+// TestPackedWords: a router's binary has the same words, packed.
+func TestPackedWords(t *testing.T) {
+	plain, err := wordFiles.ReadFile("words/ar.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	if _, err := z.Write(plain); err != nil || z.Close() != nil {
+		t.Fatal(err)
+	}
+	for _, text := range [][]byte{plain, packed.Bytes()} {
+		if got, err := unpackWords(text); err != nil || !bytes.Equal(got, plain) {
+			t.Errorf("%d bytes become %d: %v", len(text), len(got), err)
+		}
+	}
+	if _, err := unpackWords(packed.Bytes()[:100]); err == nil {
+		t.Error("words that are cut off pass for whole")
 	}
 }

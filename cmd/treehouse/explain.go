@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/net/idna"
 
 	"github.com/treehouse-dns/treehouse/blocklists"
 	"github.com/treehouse-dns/treehouse/filter"
@@ -247,7 +246,7 @@ func hostOf(site string) string {
 	if end := strings.IndexAny(site, "/?#:"); end >= 0 {
 		site = site[:end]
 	}
-	if ascii, err := idna.Lookup.ToASCII(site); err == nil {
+	if ascii, err := toASCII(site); err == nil {
 		return ascii
 	}
 	return site // whoever reads it as a name says what is wrong

@@ -24,15 +24,6 @@ func senders(c *Config, now func() time.Time) ([]notify.Sender, error) {
 		}
 		all = append(all, s)
 	}
-	if server := c.Notify.MailServer; server != "" {
-		s, err := notify.NewMail(notify.MailConfig{
-			Server: server, User: c.Notify.MailUser, Password: c.Notify.MailPassword,
-			From: c.Notify.MailFrom, To: c.Notify.MailTo, Now: now,
-		})
-		if err != nil {
-			return nil, &ConfigError{"notify.mail_server", err.Error()}
-		}
-		all = append(all, s)
-	}
-	return all, nil
+	more, err := moreSenders(c, now)
+	return append(all, more...), err
 }

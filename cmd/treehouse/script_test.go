@@ -51,6 +51,7 @@ func TestMain(m *testing.M) {
 //	                        asks $DOT over TLS and has to get nothing
 //	token VARIABLE          takes a device's token from what was printed last
 //	expand FILE             replaces $WEB in the file
+//	[tiny]                  stands before what holds for -tags tiny alone
 //	make-bad                writes binary.bin and cut.txt.gz, which text cannot hold
 func TestScripts(t *testing.T) {
 	upstream := startUpstream(t)
@@ -68,6 +69,12 @@ func TestScripts(t *testing.T) {
 			e.Defer(web.Close)
 			e.Setenv("WEB", web.URL)
 			return nil
+		},
+		Condition: func(name string) (bool, error) {
+			if name != "tiny" {
+				return false, fmt.Errorf("there is no condition %q", name)
+			}
+			return len((&app{}).pagesCommands()) == 0, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"start": start, "halt": halt, "ask": askCommand, "eventually": eventually, "make-bad": makeBad, "expand": expand,

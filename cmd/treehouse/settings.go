@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -14,15 +13,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/treehouse-dns/treehouse/household"
-	"github.com/treehouse-dns/treehouse/web"
 )
 
 // settingCommands are what a family sets up once and changes rarely.
 func (a *app) settingCommands() []*cobra.Command {
-	return []*cobra.Command{
+	return append([]*cobra.Command{
 		a.bedtimeCommand(), a.homeworkCommand(), a.searchCommand(), a.youTubeCommand(), a.ticketsCommand(),
-		a.holidaysCommand(), a.overlaysCommand(), a.backupCommand(), a.restoreCommand(), a.eraseCommand(), a.takeCommand(), a.tellCommand(), a.passphraseCommand(),
-	}
+		a.holidaysCommand(), a.overlaysCommand(), a.backupCommand(), a.restoreCommand(), a.eraseCommand(), a.takeCommand(), a.tellCommand(),
+	}, a.pagesCommands()...)
 }
 
 // personCommand is a command that changes something for the person who is its
@@ -353,33 +351,6 @@ func (a *app) takeCommand() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&band, "band", string(household.DefaultBand), "age band of those who were marked as children")
-	return c
-}
-
-func (a *app) passphraseCommand() *cobra.Command {
-	var name string
-	c := &cobra.Command{
-		Use: "passphrase", Short: "Set a parent's passphrase for the pages; it is read from standard input", Args: exactly(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := a.config()
-			if err != nil {
-				return err
-			}
-			_, file, err := a.openFamily(c, nil)
-			if err != nil {
-				return err
-			}
-			line, err := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
-			if err != nil && err != io.EOF {
-				return err
-			}
-			if err := web.Claim(vault{file}, name, strings.TrimRight(line, "\r\n")); err != nil {
-				return err
-			}
-			return a.done("The passphrase is set. Whoever was signed in has to sign in again.")
-		},
-	}
-	c.Flags().StringVar(&name, "name", "", "whose, where several parents sign in")
 	return c
 }
 

@@ -1,0 +1,67 @@
+//go:build !tiny
+
+package main
+
+import (
+	"bufio"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/net/idna"
+
+	"github.com/treehouse-dns/treehouse/notify"
+	"github.com/treehouse-dns/treehouse/web"
+)
+
+// This is what a build has that the tiny one leaves out; extent_tiny.go says so
+// to whoever asks for it.
+
+// pagesCommands are those about signing in to the pages.
+func (a *app) pagesCommands() []*cobra.Command { return []*cobra.Command{a.passphraseCommand()} }
+
+func (a *app) passphraseCommand() *cobra.Command {
+	var name string
+	c := &cobra.Command{
+		Use: "passphrase", Short: "Set a parent's passphrase for the pages; it is read from standard input", Args: exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := a.config()
+			if err != nil {
+				return err
+			}
+			_, file, err := a.openFamily(c, nil)
+			if err != nil {
+				return err
+			}
+			line, err := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
+			if err != nil && err != io.EOF {
+				return err
+			}
+			if err := web.Claim(vault{file}, name, strings.TrimRight(line, "\r\n")); err != nil {
+				return err
+			}
+			return a.done("The passphrase is set. Whoever was signed in has to sign in again.")
+		},
+	}
+	c.Flags().StringVar(&name, "name", "", "whose, where several parents sign in")
+	return c
+}
+
+// moreSenders carry notices by other ways than a request over HTTPS.
+func moreSenders(c *Config, now func() time.Time) ([]notify.Sender, error) {
+	if c.Notify.MailServer == "" {
+		return nil, nil
+	}
+	mail, err := notify.NewMail(notify.MailConfig{
+		Server: c.Notify.MailServer, User: c.Notify.MailUser, Password: c.Notify.MailPassword,
+		From: c.Notify.MailFrom, To: c.Notify.MailTo, Now: now,
+	})
+	if err != nil {
+		return nil, &ConfigError{"notify.mail_server", err.Error()}
+	}
+	return []notify.Sender{mail}, nil
+}
+
+// toASCII is the form of an international name that resolvers know.
+func toASCII(site string) (string, error) { return idna.Lookup.ToASCII(site) }

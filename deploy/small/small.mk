@@ -1,0 +1,26 @@
+# How a router's binary is built: $(GO_SMALL), for which $(SMALL) has to be made
+# first. What it takes off, of the 12 MiB that we allow ourselves:
+#
+#   1.2   inlining is off but where the query path runs, and HTTP/2 is left out
+#   0.2   formats of configuration that viper links and we never read, by a go.mod
+#         in which the folders here stand in for them
+#   0.15  the words of the pages are packed, by an overlay: the source stays text
+#   0.1   of zeros: sections begin at 16 KiB, the largest page of a router's kernel,
+#         and not at Go's 64
+#
+# `-tags nethttpomithttp2` stands last, so that $(GO_SMALL),tiny is the tiny build.
+ROOT     := $(abspath $(dir $(lastword $(MAKEFILE_LIST)))/../..)
+HOT      := $(addprefix github.com/treehouse-dns/treehouse/,filter resolver) runtime internal/runtime/... encoding/binary sync/atomic net/netip
+SMALL    := $(ROOT)/dist/small.mod $(ROOT)/dist/small.json
+GO_SMALL := go build -modfile $(ROOT)/dist/small.mod -overlay $(ROOT)/dist/small.json -trimpath -ldflags '-s -w -R 0x4000' \
+	-gcflags=all=-l $(HOT:%=-gcflags=%=) -tags nethttpomithttp2
+
+$(ROOT)/dist/small.mod: $(ROOT)/go.mod $(ROOT)/go.sum
+	@mkdir -p $(@D) && cp $(ROOT)/go.mod $@ && cp $(ROOT)/go.sum $(@D)/small.sum
+	@go mod edit -replace github.com/pelletier/go-toml/v2=./deploy/small/go-toml -replace github.com/subosito/gotenv=./deploy/small/gotenv $@
+
+WORDS := $(wildcard $(ROOT)/web/words/*.txt)
+$(ROOT)/dist/small.json: $(WORDS)
+	@mkdir -p $(@D)/words && for f in $(WORDS:$(ROOT)/web/words/%=%); do gzip -9 -n -c $(ROOT)/web/words/$$f >$(@D)/words/$$f; done
+	@for f in $(WORDS:$(ROOT)/web/words/%=%); do echo "\"$(ROOT)/web/words/$$f\": \"$(@D)/words/$$f\""; done | \
+		{ echo '{"Replace": {'; sed '$$!s/$$/,/'; echo '}}'; } >$@
