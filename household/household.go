@@ -46,6 +46,9 @@ type Settings struct {
 	Tell Tell `json:"tell,omitempty"`
 	// Holidays are the days without school.
 	Holidays []Holiday `json:"holidays,omitempty"`
+	// Clock is what the system's clock showed when a parent said last that it was
+	// right; see Timekeeper.Confirm.
+	Clock time.Time `json:"clock,omitzero"`
 	// LastPerson and LastDevice are the highest IDs ever given: an ID is never
 	// used again, so that nothing old comes true for somebody new.
 	LastPerson filter.PolicyID `json:"lastPerson"`

@@ -43,7 +43,7 @@ func newRoot(out, errs io.Writer) *cobra.Command {
 	flags.StringVarP(&a.configFile, "config", "c", "", "configuration file (default "+defaultConfigFile+", if it is there)")
 	flags.BoolVar(&a.json, "json", false, "print JSON")
 	addConfigFlags(flags)
-	root.AddCommand(a.serveCommand(), a.explainCommand(), a.listsCommand(), a.peopleCommand(), a.devicesCommand(), a.configCommand(), a.versionCommand())
+	root.AddCommand(a.serveCommand(), a.explainCommand(), a.listsCommand(), a.peopleCommand(), a.devicesCommand(), a.clockCommand(), a.configCommand(), a.versionCommand())
 	root.AddCommand(a.ruleCommands()...)
 	root.AddCommand(a.settingCommands()...)
 	return root

@@ -42,6 +42,7 @@ func TestMain(m *testing.M) {
 //	                        asks $DNS once and compares
 //	eventually ask ...      asks until it is so
 //	expand FILE             replaces $WEB in the file
+//	ahead FILE              dates a file a hundred years ahead
 //	make-bad                writes binary.bin and cut.txt.gz, which text cannot hold
 func TestScripts(t *testing.T) {
 	upstream := startUpstream(t)
@@ -61,7 +62,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start": start, "halt": halt, "ask": askCommand, "eventually": eventually, "make-bad": makeBad, "expand": expand,
+			"start": start, "halt": halt, "ask": askCommand, "eventually": eventually, "make-bad": makeBad, "expand": expand, "ahead": ahead,
 		},
 	})
 }
@@ -311,4 +312,10 @@ func upstreamReply(query []byte) ([]byte, error) {
 		answer(&dnsmessage.AAAAResource{AAAA: [16]byte{0x20, 1, 0xd, 0xb8, 15: 1}})
 	}
 	return m.Pack()
+}
+
+// ahead dates a file as a clock would that is a century fast.
+func ahead(ts *testscript.TestScript, _ bool, args []string) {
+	then := time.Now().AddDate(100, 0, 0)
+	ts.Check(os.Chtimes(ts.MkAbs(args[0]), then, then))
 }
