@@ -67,6 +67,8 @@ type Config struct {
 	Notify struct {
 		Webhook, Ntfy, NtfyToken                             string
 		MailServer, MailUser, MailPassword, MailFrom, MailTo string
+		MQTT, MQTTUser, MQTTPassword, MQTTTopic              string
+		MQTTDiscovery                                        string
 		AllowHTTP                                            bool
 	}
 	Metrics struct{ Listen []netip.AddrPort }
@@ -296,6 +298,8 @@ func (r *configReader) typed() *Config {
 		"webhook": &c.Notify.Webhook, "ntfy": &c.Notify.Ntfy, "ntfy_token": &c.Notify.NtfyToken,
 		"mail_server": &c.Notify.MailServer, "mail_user": &c.Notify.MailUser, "mail_password": &c.Notify.MailPassword,
 		"mail_from": &c.Notify.MailFrom, "mail_to": &c.Notify.MailTo,
+		"mqtt": &c.Notify.MQTT, "mqtt_user": &c.Notify.MQTTUser, "mqtt_password": &c.Notify.MQTTPassword,
+		"mqtt_topic": &c.Notify.MQTTTopic, "mqtt_discovery": &c.Notify.MQTTDiscovery,
 	} {
 		*field = r.optional("notify." + key)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"time"
 
 	"github.com/treehouse-dns/treehouse/notify"
@@ -31,6 +32,16 @@ func senders(c *Config, now func() time.Time) ([]notify.Sender, error) {
 		})
 		if err != nil {
 			return nil, &ConfigError{"notify.mail_server", err.Error()}
+		}
+		all = append(all, s)
+	}
+	if broker := c.Notify.MQTT; broker != "" {
+		s, err := notify.NewMQTT(notify.MQTTConfig{
+			Broker: broker, User: c.Notify.MQTTUser, Password: c.Notify.MQTTPassword,
+			Topic: c.Notify.MQTTTopic, Discovery: c.Notify.MQTTDiscovery, AllowPlain: c.Notify.AllowHTTP, TLS: &tls.Config{Time: now},
+		})
+		if err != nil {
+			return nil, &ConfigError{"notify.mqtt", err.Error()}
 		}
 		all = append(all, s)
 	}
