@@ -35,9 +35,14 @@ func freePort(t *testing.T) string {
 	return port
 }
 
-// mosquitto runs the real broker, and gives its ports without and with TLS, and
-// its certificates.
-func mosquitto(t *testing.T) (plain, secure string, roots *x509.CertPool) {
+// realBroker is mosquitto.
+type realBroker struct {
+	plain, secure string // ports, without and with TLS
+	roots         *x509.CertPool
+	subscribed    chan struct{} // told when somebody has subscribed
+}
+
+func mosquitto(t *testing.T) *realBroker {
 	t.Helper()
 	broker, err := exec.LookPath("mosquitto")
 	if err != nil {
@@ -57,8 +62,8 @@ func mosquitto(t *testing.T) (plain, secure string, roots *x509.CertPool) {
 	web := httptest.NewUnstartedServer(nil) // it brings a certificate for 127.0.0.1
 	web.StartTLS()
 	defer web.Close()
-	roots = x509.NewCertPool()
-	roots.AddCert(web.Certificate())
+	b := &realBroker{plain: freePort(t), secure: freePort(t), roots: x509.NewCertPool(), subscribed: make(chan struct{}, 10)}
+	b.roots.AddCert(web.Certificate())
 	key, err := x509.MarshalPKCS8PrivateKey(web.TLS.Certificates[0].PrivateKey)
 	if err != nil {
 		t.Fatal(err)
@@ -69,9 +74,8 @@ func mosquitto(t *testing.T) (plain, secure string, roots *x509.CertPool) {
 	if out, err := exec.Command("mosquitto_passwd", "-U", passwords).CombinedOutput(); err != nil {
 		t.Skipf("mosquitto_passwd: %v %s", err, out)
 	}
-	plain, secure = freePort(t), freePort(t)
 	config := fmt.Sprintf("per_listener_settings false\nallow_anonymous false\npassword_file %s\nlistener %s 127.0.0.1\nlistener %s 127.0.0.1\ncertfile %s\nkeyfile %s\n",
-		passwords, plain, secure, certFile, keyFile)
+		passwords, b.plain, b.secure, certFile, keyFile)
 	if os.Getuid() == 0 {
 		config = "user root\n" + config // it would take another, who cannot read our files
 	}
@@ -88,18 +92,24 @@ func mosquitto(t *testing.T) (plain, secure string, roots *x509.CertPool) {
 	lines := bufio.NewScanner(log)
 	for lines.Scan() {
 		if said = append(said, lines.Text()); strings.Contains(lines.Text(), "running") {
-			go func() { _, _ = io.Copy(io.Discard, log) }()
-			return plain, secure, roots
+			go func() {
+				for lines.Scan() {
+					if strings.Contains(lines.Text(), "Sending SUBACK") {
+						b.subscribed <- struct{}{}
+					}
+				}
+			}()
+			return b
 		}
 	}
 	t.Fatalf("mosquitto does not run: %q", said)
-	return "", "", nil
+	return nil
 }
 
 // subscriber is mosquitto_sub; it gives each message with its topic, as it comes.
-func subscriber(t *testing.T, port string) <-chan string {
+func (b *realBroker) subscriber(t *testing.T) <-chan string {
 	t.Helper()
-	cmd := exec.Command("mosquitto_sub", "-d", "-p", port, "-h", "127.0.0.1", "-u", "ana", "-P", "secret", "-q", "1", "-t", "#", "-F", "MESSAGE %t %q %r %p")
+	cmd := exec.Command("mosquitto_sub", "-p", b.plain, "-h", "127.0.0.1", "-u", "ana", "-P", "secret", "-q", "1", "-t", "#", "-F", "%t %q %r %p")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -108,28 +118,23 @@ func subscriber(t *testing.T, port string) <-chan string {
 		t.Skip("mosquitto_sub is not installed")
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	messages, ready := make(chan string, 10), make(chan struct{})
+	messages := make(chan string, 10)
 	go func() {
+		defer close(messages)
 		lines := bufio.NewScanner(out)
 		for lines.Scan() {
-			if strings.Contains(lines.Text(), "received SUBACK") {
-				close(ready)
-			}
-			if m, ok := strings.CutPrefix(lines.Text(), "MESSAGE "); ok {
-				messages <- m
-			}
+			messages <- lines.Text()
 		}
-		close(messages)
 	}()
-	<-ready
+	<-b.subscribed
 	return messages
 }
 
 // TestMQTTBroker sends through a real broker, with and without TLS.
 func TestMQTTBroker(t *testing.T) {
-	plain, secure, roots := mosquitto(t)
-	got := subscriber(t, plain)
-	config := MQTTConfig{Broker: "mqtt://127.0.0.1:" + plain, User: "ana", Password: "secret", Topic: "treehouse/notices", Discovery: "homeassistant"}
+	b := mosquitto(t)
+	got := b.subscriber(t)
+	config := MQTTConfig{Broker: "mqtt://127.0.0.1:" + b.plain, User: "ana", Password: "secret", Topic: "treehouse/notices", Discovery: "homeassistant"}
 	send := func(c MQTTConfig, m Message) error {
 		t.Helper()
 		s, err := NewMQTT(c)
@@ -148,7 +153,7 @@ func TestMQTTBroker(t *testing.T) {
 		t.Errorf("%s", m)
 	}
 
-	config.Broker, config.Discovery, config.TLS = "mqtts://127.0.0.1:"+secure, "", &tls.Config{RootCAs: roots}
+	config.Broker, config.Discovery, config.TLS = "mqtts://127.0.0.1:"+b.secure, "", &tls.Config{RootCAs: b.roots}
 	long := Message{Notice: household.Notice{Request: 1, Who: "Añá"}, Text: strings.Repeat("длинно ", 40)} // a length of two bytes
 	if err := send(config, long); err != nil {
 		t.Fatal(err)
@@ -156,7 +161,7 @@ func TestMQTTBroker(t *testing.T) {
 	if m := <-got; m != `treehouse/notices 1 0 {"request":1,"who":"Añá","text":"`+long.Text+`"}` {
 		t.Errorf("%s", m)
 	}
-	late := subscriber(t, plain)
+	late := b.subscriber(t)
 	if m := <-late; !strings.HasPrefix(m, "homeassistant/") {
 		t.Errorf("who comes later is told %s", m)
 	}
@@ -165,7 +170,7 @@ func TestMQTTBroker(t *testing.T) {
 	if err := send(config, ana); err == nil || !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("a broker nobody vouches for: %v", err)
 	}
-	config.Broker = "mqtt://127.0.0.1:" + plain
+	config.Broker = "mqtt://127.0.0.1:" + b.plain
 	for _, password := range []string{"guessed", ""} {
 		config.Password = password
 		if err := send(config, ana); !errors.As(err, new(*RefusedError)) || strings.Contains(err.Error(), "guessed") {
