@@ -20,6 +20,13 @@ const (
 	maxPersonID = 4095
 )
 
+// What commands call all children and every unassigned device, and the owner of a
+// device that has none. No person has these names.
+const (
+	Everyone = "everyone"
+	Nobody   = "nobody"
+)
+
 // Household is the family at one moment: a value that is replaced and never
 // altered once a Change has returned. Any number of goroutines may read it.
 type Household struct {
@@ -125,6 +132,8 @@ func (h *Household) AddPerson(p Person) (*Person, error) {
 	switch {
 	case p.Name == "":
 		return nil, fmt.Errorf("a person needs a name")
+	case sameName(p.Name, Everyone) || sameName(p.Name, Nobody):
+		return nil, fmt.Errorf("%s is a word of its own here; choose another name", p.Name)
 	case h.PersonNamed(p.Name) != nil:
 		return nil, fmt.Errorf("there is already somebody called %s; add an initial", p.Name)
 	case len(h.People) >= MaxPeople:

@@ -37,7 +37,7 @@ func (d *daemon) listenPages() error {
 	for _, addr := range d.config.Pages.Listen {
 		l, err := net.Listen("tcp", addr.String())
 		if err != nil {
-			return fmt.Errorf("the pages cannot be served on %s: %s; end what is there or set pages.listen", addr, cause(err))
+			return fmt.Errorf("the pages cannot be served on %s: %s, or set pages.listen", addr, cause(err))
 		}
 		d.pageSockets = append(d.pageSockets, l)
 		d.log.Info("pages", "url", "http://"+l.Addr().String())

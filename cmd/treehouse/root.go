@@ -80,7 +80,8 @@ func oneOfItsCommands(cmd *cobra.Command, args []string) error {
 	for _, c := range cmd.Commands() {
 		names = append(names, c.Name())
 	}
-	return &usageError{fmt.Errorf("there is no command %q; did you mean %q?", strings.TrimPrefix(cmd.CommandPath()+" "+args[0], "treehouse "), nearest(args[0], names))}
+	instead := fmt.Sprintf("`%s --help` lists them", cmd.CommandPath())
+	return &usageError{fmt.Errorf("there is no command %q; %s", strings.TrimPrefix(cmd.CommandPath()+" "+args[0], "treehouse "), didYouMean(args[0], names, instead))}
 }
 
 // atMostOne allows one argument or none.

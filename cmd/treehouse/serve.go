@@ -277,7 +277,7 @@ func (d *daemon) updateLists(ctx context.Context) error {
 			return ctx.Err()
 		case <-time.After(wait):
 		}
-		args := []string{"lists", "update", "--storage-dir", d.config.Storage.Dir}
+		args := []string{"lists", "update", "--scheduled", "--storage-dir", d.config.Storage.Dir}
 		if d.app.configFile != "" {
 			args = append(args, "--config", d.app.configFile)
 		}
