@@ -79,7 +79,7 @@ func (p *page) troubleLine(t Trouble) string {
 	if clock, ok := p.home.(Clock); ok {
 		shows = clock.Shows().In(p.now.Location())
 	}
-	return p.T("trouble."+string(t), "shows", fmt.Sprintf("%s %d, %s", p.Day(shows), shows.Year(), p.Clock(shows)))
+	return p.T("trouble."+string(t), "day", p.Day(shows), "year", shows.Year(), "time", p.Clock(shows))
 }
 
 // confirmClock takes a parent's word that the clock is right.
