@@ -17,6 +17,9 @@ const (
 	// retryAfter a failure, so that a router that was offline catches up soon and
 	// a server that is down is not hammered.
 	retryAfter = time.Hour
+	// askAgain is how soon a source may be asked again because somebody wants it
+	// now: whoever presses twice costs its keeper nothing.
+	askAgain = time.Minute
 	// heldShare of a list's names, in percent, may come or go in one update. A
 	// list that changes more has been broken, or taken over, more often than
 	// not. It is held until somebody accepts it.
@@ -41,6 +44,7 @@ const (
 // UpdateOptions choose what Update does.
 type UpdateOptions struct {
 	IDs    []string // only these sources; empty is all that have a URL
+	Now    bool     // ask whether there is news without waiting until they are due
 	Force  bool     // whether or not they are due, and whole
 	Accept bool     // however much they change; implies Force
 }
@@ -76,7 +80,7 @@ func (l *Library) Update(ctx context.Context, opt UpdateOptions) ([]UpdateResult
 			break
 		}
 		result := UpdateResult{ID: s.ID, Outcome: NotDue}
-		if opt.Force || opt.Accept || s.due(l.opt.Now()) {
+		if opt.Force || opt.Accept || s.due(l.opt.Now()) || opt.Now && l.opt.Now().Sub(s.Checked) >= askAgain {
 			result = l.updateOne(ctx, s, opt)
 		}
 		results = append(results, result)

@@ -96,6 +96,11 @@ func TestUpdate(t *testing.T) {
 
 	want(t, "at once again", update(t, l, UpdateOptions{}).Outcome, NotDue)
 	want(t, "requests", s.asked, 1)
+	want(t, "because somebody presses twice", update(t, l, UpdateOptions{Now: true}).Outcome, NotDue)
+	now = now.Add(askAgain)
+	want(t, "because somebody wants it now", update(t, l, UpdateOptions{Now: true}).Outcome, Unchanged)
+	want(t, "asked for news only", header.Get("If-None-Match"), `"one"`)
+	want(t, "requests", s.asked, 2)
 	now = now.Add(25 * time.Hour)
 	want(t, "a day later", update(t, l, UpdateOptions{}).Outcome, Unchanged)
 	now = now.Add(-48 * time.Hour)

@@ -78,7 +78,11 @@ type house struct {
 	*stage
 	path    string
 	zone    *time.Location
-	now     time.Time
+	now     time.Time // as the keeper has it
+	system  time.Time // what the router's clock shows
+	passed  time.Duration
+	kept    bool // by an NTP client
+	keeper  *household.Timekeeper
 	file    *store.File
 	family  *household.Family
 	lists   *filter.Trie
@@ -100,7 +104,10 @@ func newHouse(t *testing.T, lists *filter.Trie) *house {
 		path:  filepath.Join(t.TempDir(), "household.db"), zone: zone, now: time.Date(2026, 11, 23, 12, 0, 0, 0, zone), lists: lists,
 		tally: &household.Tally{}, network: household.Network{Neighbours: map[netip.Addr]household.MAC{}},
 	}
-	h.where = "the beginning"
+	h.where, h.system = "the beginning", h.now
+	h.keeper = household.NewTimekeeper(household.TimeSources{
+		Now: func() time.Time { return h.system }, Elapsed: func() time.Duration { return h.passed }, Kept: func() bool { return h.kept },
+	}, h.now)
 	h.config = resolver.Config{Filter: &h.live, Clients: h, Observer: h, Journal: h, Rate: -1, Now: func() time.Time { return h.now }}
 	h.addUpstream()
 	h.open()
@@ -150,7 +157,11 @@ func (h *house) bind() {
 	if len(h.sealed) > 0 {
 		sealed = h.trie([]filter.Topic{{ID: "sealed", Kind: filter.KindSealed}}, h.sealed)
 	}
-	h.live.Store(filter.NewSnapshot(h.lists, sealed, in.Policies()))
+	policies := in.Policies()
+	if !h.keeper.Trusted() {
+		policies = in.PoliciesWithoutClock()
+	}
+	h.live.Store(filter.NewSnapshot(h.lists, sealed, policies))
 }
 
 // settle fails for an error that no story expected.
@@ -494,7 +505,31 @@ func (h *house) imports(in *household.Household, w []string) error {
 // events are what happens to the house, by the word a story has for it.
 func (h *house) events() map[string]func(w []string) error {
 	return map[string]func(w []string) error{
-		"clock":   func(w []string) error { h.now = h.moment(strings.Join(w, " ")); return nil },
+		"clock": func(w []string) error { // time passes
+			d := h.moment(strings.Join(w, " ")).Sub(h.now)
+			h.system, h.passed = h.system.Add(d), h.passed+d
+			h.looks()
+			return nil
+		},
+		"ntp": func(w []string) error { // [+3h|-3h]: it keeps the clock, and sets it wrong
+			h.kept = true
+			if len(w) > 0 {
+				d, err := time.ParseDuration(strings.TrimPrefix(w[0], "+"))
+				if err != nil {
+					return err
+				}
+				h.system = h.system.Add(d)
+			}
+			h.looks()
+			return nil
+		},
+		"confirm-clock": func([]string) error {
+			if !h.keeper.Confirm(h.system) {
+				return fmt.Errorf("there was nothing to confirm")
+			}
+			h.looks()
+			return nil
+		},
 		"restart": func([]string) error { h.open(); return h.err },
 		"neighbours": func([]string) error { // the router sees them now
 			n := h.network
@@ -526,6 +561,12 @@ func (h *house) events() map[string]func(w []string) error {
 		"kill-9":    func(w []string) error { h.killed(h.number(w[0])); return nil },
 		"flush":     func([]string) error { return h.family.FlushCounts(h.tally) },
 	}
+}
+
+// looks compares the clocks, as the daemon does every second.
+func (h *house) looks() {
+	h.keeper.Look()
+	h.now = h.keeper.Now()
 }
 
 // expected checks what a story expects of the household; ok is false where the
@@ -615,6 +656,11 @@ func (h *house) expected(w []string) (ok bool) {
 		got, w = fmt.Sprint(len(in.Logged(h.someone(in, w[1]), h.now))), w[1:]
 	case "told": // what left the home since it was looked at last
 		got, h.notices = strings.Join(h.notices, " "), nil
+	case "house-time": // HH:MM trusted|doubted
+		got = h.now.In(h.zone).Format("15:04") + " trusted"
+		if !h.keeper.Trusted() {
+			got = h.now.In(h.zone).Format("15:04") + " doubted"
+		}
 	case "journal": // the names of the last query that were told
 		got = strings.Join(h.names, " ")
 	case "recovered": // what was done about a damaged file at the start

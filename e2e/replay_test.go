@@ -291,21 +291,21 @@ func (st *stage) addRule(person, what string, w []string) {
 		st.fatal("there is no person %s", person)
 	}
 	p := st.people[i]
-	var when filter.Schedule
-	var span filter.Span
+	var when *filter.Schedule // nil: always
+	var span *filter.Span
 	if n := len(w); n > 0 && strings.HasPrefix(w[n-1], "at=") {
 		var h1, m1, h2, m2 uint16
 		if _, err := fmt.Sscanf(w[n-1], "at=%d:%d-%d:%d", &h1, &m1, &h2, &m2); err != nil {
 			st.fatal("%s: %v", w[n-1], err)
 		}
-		when.Windows = []filter.Window{{Days: filter.EveryDay, From: h1*60 + m1, To: h2*60 + m2}}
+		when = &filter.Schedule{Windows: []filter.Window{{Days: filter.EveryDay, From: h1*60 + m1, To: h2*60 + m2}}}
 		w = w[:n-1]
 	} else if n > 0 && strings.HasPrefix(w[n-1], "for=") {
 		d, err := time.ParseDuration(w[n-1][4:])
 		if err != nil {
 			st.fatal("%v", err)
 		}
-		span = filter.Span{From: st.config.Now(), To: st.config.Now().Add(d)}
+		span = &filter.Span{From: st.config.Now(), To: st.config.Now().Add(d)}
 		w = w[:n-1]
 	}
 	switch what {
@@ -318,14 +318,16 @@ func (st *stage) addRule(person, what string, w []string) {
 	case "block":
 		p.Block = append(p.Block, filter.NameRule{Name: st.name(w[0]), When: span})
 	case "paused":
-		if span == (filter.Span{}) {
-			span.From = st.config.Now()
+		p.Paused = filter.Span{From: st.config.Now()}
+		if span != nil {
+			p.Paused = *span
 		}
-		p.Paused = span
 	case "resumed":
 		p.Paused = filter.Span{}
 	case "bedtime":
-		p.Bedtime = when
+		if p.Bedtime = (filter.Schedule{}); when != nil {
+			p.Bedtime = *when
+		}
 	default:
 		st.fatal("%s is no rule", what)
 	}

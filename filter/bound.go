@@ -113,13 +113,15 @@ func (b *bound) moment(at time.Time) *moment {
 func (m *moment) names(rules []NameRule, at time.Time) nameSet {
 	var set nameSet
 	for _, r := range rules {
-		if r.When == (Span{}) || r.When.Contains(at) {
+		if r.When == nil || r.When.Contains(at) {
 			if set == nil {
 				set = nameSet{}
 			}
 			set[string(r.Name)] = struct{}{}
 		}
-		m.until = earlier(m.until, r.When.nextEdge(at))
+		if r.When != nil {
+			m.until = earlier(m.until, r.When.nextEdge(at))
+		}
 	}
 	return set
 }

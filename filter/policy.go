@@ -25,8 +25,8 @@ type Policy struct {
 	// Zone is where the person's clock is read; nil is UTC.
 	Zone *time.Location
 
-	Paused  Span     // zero: not paused
-	Bedtime Schedule // zero: no bedtime
+	Paused  Span     // zero, which is never: not paused
+	Bedtime Schedule // zero, which is never: no bedtime
 
 	Allow []NameRule // own allow rules and grants
 	Block []NameRule // own block rules
@@ -43,7 +43,7 @@ type Policy struct {
 // NameRule is one of a person's own rules: a name and everything below it.
 type NameRule struct {
 	Name Name
-	When Span // zero: always
+	When *Span // nil: always
 }
 
 // TopicRule makes a topic, or every service of a group, matter for a person.
@@ -51,10 +51,10 @@ type NameRule struct {
 // blocked, safe-search hosts are rewritten, listed names are let through
 // allow-list mode.
 type TopicRule struct {
-	Topic string   // a topic's ID; or
-	Group string   // a group's name, for all services in it
-	When  Schedule // zero: always
-	Why   string   // the one-line reason, for people
+	Topic string    // a topic's ID; or
+	Group string    // a group's name, for all services in it
+	When  *Schedule // nil: always
+	Why   string    // the one-line reason, for people
 
 	// Allow turns the rule round: the topic is not blocked or rewritten by any
 	// later rule, so that one service of a group that is off can be on. A service
@@ -73,7 +73,7 @@ func (r TopicRule) matches(t Topic) bool {
 
 // at tells whether the rule applies at t, and when that may change.
 func (r TopicRule) at(t time.Time) (on bool, until time.Time) {
-	if len(r.When.Windows) == 0 && len(r.When.Except) == 0 && len(r.When.Also) == 0 {
+	if r.When == nil {
 		return true, time.Time{}
 	}
 	return r.When.At(t)

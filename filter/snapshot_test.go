@@ -64,9 +64,9 @@ func TestAnsweringOrder(t *testing.T) {
 	night := Schedule{Windows: []Window{{EveryDay, 20 * 60, 6*60 + 30}}}
 	child := Policy{
 		ID: 1, Supervised: true, Bedtime: night,
-		Allow:  []NameRule{{Name: MustName("good.adult.example")}, {Name: MustName("granted.example"), When: Span{noon, noon.Add(time.Hour)}}},
+		Allow:  []NameRule{{Name: MustName("good.adult.example")}, {Name: MustName("granted.example"), When: &Span{noon, noon.Add(time.Hour)}}},
 		Block:  []NameRule{{Name: MustName("mine.example")}, {Name: MustName("bad.good.adult.example")}},
-		Topics: []TopicRule{{Topic: "adult"}, {Topic: "google"}, {Group: "social", When: Schedule{Windows: []Window{{EveryDay, 720, 780}}}}},
+		Topics: []TopicRule{{Topic: "adult"}, {Topic: "google"}, {Group: "social", When: &Schedule{Windows: []Window{{EveryDay, 720, 780}}}}},
 	}
 	small := Policy{ID: 2, Supervised: true, OnlyListed: true, Topics: []TopicRule{{Topic: "kids"}, {Topic: "google"}}}
 	paused := Policy{ID: 3, Paused: Span{From: noon}}
@@ -127,7 +127,7 @@ func TestAllowedServices(t *testing.T) {
 	until := Schedule{Always: true, Except: []Span{{From: noon.Add(time.Hour)}}}
 	group := []TopicRule{{Group: "social"}, {Topic: "adult"}, {Topic: "safe"}}
 	snap := NewSnapshot(trie, nil, []Policy{
-		{ID: 0, Topics: append([]TopicRule{{Topic: "one", Allow: true, When: until}}, group...)},
+		{ID: 0, Topics: append([]TopicRule{{Topic: "one", Allow: true, When: &until}}, group...)},
 		{ID: 1, Topics: append([]TopicRule{{Topic: "one", Allow: true}}, group...), OnlyListed: true},
 	})
 	for _, c := range []struct {
@@ -150,6 +150,28 @@ func TestAllowedServices(t *testing.T) {
 		}
 		if v.Rule != c.rule {
 			t.Errorf("policy %d, %v later: %s is decided by %s, want %s", c.policy, c.after, c.name, v.Rule, c.rule)
+		}
+	}
+}
+
+// TestZeroIsNever: a zero Schedule or Span never applies, wherever it stands; a
+// rule without one always does.
+func TestZeroIsNever(t *testing.T) {
+	trie := trieOf(t, []Topic{{ID: "adult", Kind: KindCategory}}, Entry{MustName("adult.example"), 0, Suffix})
+	own := NameRule{Name: MustName("own.example")}
+	never := NameRule{Name: own.Name, When: new(Span)}
+	snap := NewSnapshot(trie, nil, []Policy{
+		{ID: 0, Topics: []TopicRule{{Topic: "adult", When: new(Schedule)}}, Block: []NameRule{never}},
+		{ID: 1, Topics: []TopicRule{{Topic: "adult"}}, Block: []NameRule{own}},
+	})
+	for _, at := range []time.Time{{}, time.Unix(0, 0), time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)} {
+		for _, name := range []string{"adult.example", "own.example"} {
+			if v := snap.DecideAt(Client{0}, MustName(name), at); v.Rule != RuleNone {
+				t.Errorf("%s at %s: %s by a rule that never applies", name, at, v.Rule)
+			}
+			if v := snap.DecideAt(Client{1}, MustName(name), at); v.Action != Block {
+				t.Errorf("%s at %s: passes a rule that always applies", name, at)
+			}
 		}
 	}
 }

@@ -96,12 +96,12 @@ func (t *Trie) find(hash uint64) (value uint16, there bool) {
 	fp := fingerprint(hash, s.salt)
 	for {
 		for same := hot.same(first, n, byte(fp>>24)); same != 0; same &= same - 1 {
-			nth, valued := hot.valued(first + bits.TrailingZeros32(same)/8)
-			if !valued {
+			i := first + bits.TrailingZeros32(same)/8
+			if !hot.valued(i) {
 				there = true
 				continue
 			}
-			if v, ok := s.coldGroup(group).confirm(nth, fp&0xffffff, t.mask, &t.code); ok {
+			if v, ok := s.coldGroup(group).confirm(hot.valuedBefore(i), fp&0xffffff, t.mask, &t.code); ok {
 				return v, true
 			}
 		}

@@ -118,15 +118,18 @@ func (h hotGroup) same(first, n int, hot byte) uint32 {
 	return ^((differ&low + low) | differ | low) & (1<<(8*n) - 1)
 }
 
-// valued tells whether node i is valued, and how many before it are.
-func (h hotGroup) valued(i int) (before int, is bool) {
+// valued tells whether node i is valued. It is asked before they are counted:
+// 32-bit machines pay for that, and most of the way down is inner nodes.
+func (h hotGroup) valued(i int) bool { return bitAt(h[hotHead+h.nodes():], i) }
+
+// valuedBefore counts the valued nodes before node i.
+func (h hotGroup) valuedBefore(i int) (before int) {
 	flags := h[hotHead+h.nodes():]
 	for ; i >= 64; i -= 64 {
 		before += bits.OnesCount64(binary.LittleEndian.Uint64(flags))
 		flags = flags[8:]
 	}
-	word := binary.LittleEndian.Uint64(flags)
-	return before + bits.OnesCount64(word&(1<<i-1)), word>>i&1 != 0
+	return before + bits.OnesCount64(binary.LittleEndian.Uint64(flags)&(1<<i-1))
 }
 
 // coldGroup confirms valued nodes and holds their values.
@@ -188,7 +191,7 @@ func (s *segment) check(g int, code *prefixCode) (nodes, valued int, ok bool) {
 		at += quadBuckets + n
 		before = upTo
 	}
-	valued, _ = hot.valued(nodes)
+	valued = hot.valuedBefore(nodes)
 	if valued > 0 && len(code.symbols) == 0 {
 		return 0, 0, false
 	}
@@ -218,7 +221,7 @@ func (s *segment) decode(nodes []node, g int, code *prefixCode) []node {
 			continue
 		}
 		fingerprint, value := uint32(hot.byteOf(i))<<24, uint16(inner)
-		if _, valued := hot.valued(i); valued {
+		if hot.valued(i) {
 			fingerprint |= cold.bitsOf(nth)
 			value, codeAt = code.read(cold, codeAt)
 			value++

@@ -53,7 +53,7 @@ func TestHotGroup(t *testing.T) {
 				if node.bucket() != b {
 					t.Fatalf("%d nodes: node %d is in bucket %d, not %d", size, first+i, node.bucket(), b)
 				}
-				nth, is := hot.valued(first + i)
+				nth, is := hot.valuedBefore(first+i), hot.valued(first+i)
 				if nth != valued || is != (node.value() != inner) {
 					t.Fatalf("%d nodes: node %d is valued: %v, after %d; after %d", size, first+i, is, nth, valued)
 				}

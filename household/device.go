@@ -63,11 +63,17 @@ func (h *Household) AddDevice(d Device) (*Device, error) {
 	d.Addrs = slices.Clone(d.Addrs)
 	for i, a := range d.Addrs {
 		d.Addrs[i] = a.Unmap().WithZone("")
+		if !canBeDevice(d.Addrs[i]) {
+			return nil, fmt.Errorf("%s is no address that one device can have; give its own, such as 192.168.1.20", a)
+		}
 		if other := h.deviceWith(func(o *Device) bool { return slices.Contains(o.Addrs, d.Addrs[i]) }); other != nil {
 			return nil, fmt.Errorf("%s is already the address of %s; take it from there first", a, other.Name)
 		}
 	}
 	for _, m := range d.MACs {
+		if !m.canBeDevice() {
+			return nil, fmt.Errorf("%s is no MAC address that one device can have; give its own, such as 4c:5e:0c:12:34:56", m)
+		}
 		if other := h.deviceWith(func(o *Device) bool { return slices.Contains(o.MACs, m) }); other != nil {
 			return nil, fmt.Errorf("%s already belongs to %s; merge the two", m, other.Name)
 		}
@@ -85,6 +91,11 @@ func (h *Household) AddDevice(d Device) (*Device, error) {
 	d.ID = h.Settings.LastDevice
 	h.Devices = append(h.Devices, d)
 	return &h.Devices[len(h.Devices)-1], nil
+}
+
+// canBeDevice tells whether an address can be one device's.
+func canBeDevice(a netip.Addr) bool {
+	return a.IsValid() && !a.IsUnspecified() && !a.IsMulticast() && a != netip.AddrFrom4([4]byte{255, 255, 255, 255})
 }
 
 // Assign gives a device to a person, or to nobody with 0.
@@ -176,6 +187,9 @@ func gather[T comparable](have []T, more ...T) []T {
 // What a known device says of itself is learned once a day, and so many new
 // devices a day: neither wears the flash out by calling itself something else.
 func (h *Household) Observe(l Lease, now time.Time) (changed bool, err error) {
+	if !l.MAC.canBeDevice() {
+		l.MAC = MAC{}
+	}
 	if l.MAC == (MAC{}) && l.Client == "" {
 		return false, nil // an address alone says nothing about tomorrow
 	}

@@ -34,6 +34,8 @@ type ForeignClient struct {
 	Addrs    []netip.Addr
 	MACs     []MAC
 	Services []string // switched off, by our IDs
+	// SafeSearch tells that search engines answer it in their safe mode.
+	SafeSearch bool
 }
 
 // ForeignList is a list another program downloads.
@@ -42,17 +44,14 @@ type ForeignList struct {
 	Allow     bool
 }
 
-// adGuardHome is the part of AdGuardHome.yaml that is about a family. Its older
-// releases have blocked_services as a plain list.
+// adGuardHome is the part of AdGuardHome.yaml that is about a family, as schema
+// version 34 has it. Older ones have what is in filtering now in dns,
+// blocked_services as a plain list, safesearch_enabled instead of safe_search,
+// and before version 14 the clients as a plain list.
 type adGuardHome struct {
-	Clients struct {
-		Persistent []struct {
-			Name     string          `yaml:"name"`
-			IDs      []string        `yaml:"ids"`
-			Tags     []string        `yaml:"tags"`
-			Services adGuardServices `yaml:"blocked_services"`
-		} `yaml:"persistent"`
-	} `yaml:"clients"`
+	Clients   adGuardClients  `yaml:"clients"`
+	Filtering adGuardForAll   `yaml:"filtering"`
+	DNS       adGuardForAll   `yaml:"dns"`
 	Filters   []adGuardFilter `yaml:"filters"`
 	Allowlist []adGuardFilter `yaml:"whitelist_filters"`
 	UserRules []string        `yaml:"user_rules"`
@@ -64,7 +63,49 @@ type adGuardFilter struct {
 	Name    string `yaml:"name"`
 }
 
-type adGuardServices struct{ IDs []string }
+// adGuardForAll are the settings of every client that has none of its own.
+type adGuardForAll struct {
+	Services   adGuardServices `yaml:"blocked_services"`
+	SafeSearch adGuardSwitch   `yaml:"safe_search"`
+	OldSearch  bool            `yaml:"safesearch_enabled"`
+}
+
+type adGuardSwitch struct {
+	Enabled bool `yaml:"enabled"`
+}
+
+type adGuardClient struct {
+	Name          string   `yaml:"name"`
+	IDs           []string `yaml:"ids"`
+	Tags          []string `yaml:"tags"`
+	AsAll         bool     `yaml:"use_global_settings"`
+	ServicesAsAll bool     `yaml:"use_global_blocked_services"`
+	adGuardForAll `yaml:",inline"`
+}
+
+type adGuardClients []adGuardClient
+
+// UnmarshalYAML reads both forms.
+func (c *adGuardClients) UnmarshalYAML(n *yaml.Node) error {
+	in := struct {
+		Persistent *[]adGuardClient `yaml:"persistent"`
+	}{(*[]adGuardClient)(c)}
+	if n.Kind == yaml.SequenceNode {
+		return n.Decode(in.Persistent)
+	}
+	err := n.Decode(&in)
+	if in.Persistent != nil {
+		*c = *in.Persistent
+	}
+	return err
+}
+
+// adGuardServices are the services that are switched off, but for the hours of
+// the schedule.
+type adGuardServices struct {
+	IDs      []string
+	Schedule bool // there are such hours
+}
 
 // UnmarshalYAML reads both forms.
 func (s *adGuardServices) UnmarshalYAML(n *yaml.Node) error {
@@ -72,10 +113,12 @@ func (s *adGuardServices) UnmarshalYAML(n *yaml.Node) error {
 		return n.Decode(&s.IDs)
 	}
 	var in struct {
-		IDs []string `yaml:"ids"`
+		IDs      []string       `yaml:"ids"`
+		Schedule map[string]any `yaml:"schedule"` // time_zone, and sun to sat
 	}
 	err := n.Decode(&in)
-	s.IDs = in.IDs
+	delete(in.Schedule, "time_zone")
+	s.IDs, s.Schedule = in.IDs, len(in.Schedule) > 0
 	return err
 }
 
@@ -87,15 +130,30 @@ func ReadAdGuardHome(r io.Reader, known func(service string) bool) (*Foreign, er
 		return nil, fmt.Errorf("this is no AdGuardHome.yaml: %w", err)
 	}
 	f := &Foreign{}
-	for _, c := range config.Clients.Persistent {
+	all := config.Filtering
+	if len(all.Services.IDs) == 0 {
+		all.Services = config.DNS.Services
+	}
+	all.SafeSearch.Enabled = all.search() || config.DNS.search()
+	if len(all.Services.IDs) > 0 {
+		f.left("switched off for everyone there, and here for those who have services of their own or are marked as children: %s", strings.Join(all.Services.IDs, ", "))
+	}
+	for _, c := range config.Clients {
 		client := ForeignClient{Name: CleanName(c.Name), Child: slices.Contains(c.Tags, "user_child")}
+		// What holds for everyone there makes nobody a child here.
+		if c.ServicesAsAll {
+			c.Services = adGuardServices{}
+			if client.Child {
+				c.Services = all.Services
+			}
+		}
+		client.SafeSearch = !c.AsAll && c.search() || c.AsAll && client.Child && all.search()
+		if c.Services.Schedule && len(c.Services.IDs) > 0 {
+			f.left("%s has hours there in which services are on; here they are off until you set hours", client.Name)
+		}
 		for _, id := range c.IDs {
-			if addr, err := netip.ParseAddr(id); err == nil {
-				client.Addrs = append(client.Addrs, addr)
-			} else if mac, err := ParseMAC(id); err == nil {
-				client.MACs = append(client.MACs, mac)
-			} else {
-				f.left("%s is known as %q there, which is neither an address nor a MAC", client.Name, id)
+			if !client.identify(id) {
+				f.left("%s is known as %q there, which is neither an address nor a MAC of one device", client.Name, id)
 			}
 		}
 		for _, id := range c.Services.IDs {
@@ -117,6 +175,23 @@ func ReadAdGuardHome(r io.Reader, known func(service string) bool) (*Foreign, er
 		f.rule(rule)
 	}
 	return f, nil
+}
+
+func (s adGuardForAll) search() bool { return s.SafeSearch.Enabled || s.OldSearch }
+
+// identify adds an address or a MAC; ok is false if it is neither, or no one
+// device's.
+func (c *ForeignClient) identify(id string) (ok bool) {
+	if addr, err := netip.ParseAddr(id); err == nil && canBeDevice(addr.Unmap()) {
+		c.Addrs = append(c.Addrs, addr)
+		return true
+	}
+	mac, err := ParseMAC(id)
+	if err != nil || !mac.canBeDevice() {
+		return false
+	}
+	c.MACs = append(c.MACs, mac)
+	return true
 }
 
 func (f *Foreign) left(format string, args ...any) {
@@ -173,18 +248,21 @@ func ourService(id string, known func(string) bool) (string, bool) {
 }
 
 // Take takes what another program knew about the family: every client becomes a
-// device, and one that was a child's or has services switched off becomes a
-// person too, in the given band, for a parent to look at. Sites allowed or
+// device, and one that was a child's, has services switched off or searches in
+// safe mode becomes a person too, in the given band, for a parent to look at. Sites allowed or
 // blocked for everyone there become rules of each of these people.
 func (h *Household) Take(f *Foreign, band BandID, now time.Time) error {
 	for _, c := range f.Clients {
 		d := Device{Name: c.Name, Addrs: c.Addrs, MACs: c.MACs}
-		if c.Child || len(c.Services) > 0 {
+		if c.Child || len(c.Services) > 0 || c.SafeSearch {
 			p, err := h.AddPerson(Person{Name: c.Name, Band: band})
 			if err != nil {
 				return err
 			}
 			d.Person = p.ID
+			if c.SafeSearch {
+				p.Search = SearchForced
+			}
 			for _, service := range c.Services {
 				if err := h.SetSwitch(p.ID, service, false); err != nil {
 					return err

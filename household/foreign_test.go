@@ -67,8 +67,52 @@ func TestReadAdGuardHome(t *testing.T) {
 	}
 }
 
+// TestReadAdGuardHomeVersions: the newest schema, in which clients follow what
+// holds for everyone, and an old one with everything in other places.
+func TestReadAdGuardHomeVersions(t *testing.T) {
+	const newest = `
+schema_version: 34
+filtering:
+  blocked_services: {schedule: {time_zone: Local}, ids: [tiktok, discord]}
+  safe_search: {enabled: true, bing: true, google: true, youtube: true}
+clients:
+  runtime_sources: {whois: true}
+  persistent:
+    - {name: Ana, ids: [192.168.1.20], tags: [user_child], use_global_settings: true, use_global_blocked_services: true, blocked_services: {ids: [roblox]}}
+    - {name: Ben, ids: [192.168.1.21, "00:00:00:00:00:00", 0.0.0.0], use_global_settings: false, safe_search: {enabled: true}, use_global_blocked_services: false,
+       blocked_services: {schedule: {time_zone: Europe/Madrid, sat: {start: 0s, end: 24h}}, ids: [roblox]}}
+    - {name: Printer, ids: [192.168.1.9], use_global_settings: true, use_global_blocked_services: true}
+    - {name: Laptop, ids: [192.168.1.22], use_global_settings: false, safe_search: {enabled: false}, use_global_blocked_services: false, blocked_services: {ids: []}}
+`
+	const old = `
+dns: {blocked_services: [tiktok, discord], safesearch_enabled: true}
+clients:
+  - {name: Ana, ids: [192.168.1.20], tags: [user_child], use_global_settings: true, use_global_blocked_services: true, blocked_services: [roblox]}
+  - {name: Ben, ids: [192.168.1.21], use_global_settings: false, safesearch_enabled: true, use_global_blocked_services: false, blocked_services: [roblox]}
+  - {name: Printer, ids: [192.168.1.9], use_global_settings: true, use_global_blocked_services: true}
+  - {name: Laptop, ids: [192.168.1.22], use_global_settings: false, safesearch_enabled: false, use_global_blocked_services: false}
+`
+	for version, left := range map[string]int{newest: 4, old: 1} {
+		f, err := ReadAdGuardHome(strings.NewReader(version), func(string) bool { return true })
+		must(t, err)
+		h := New(DefaultBands(), nil)
+		must(t, h.Take(f, "10-12", monday))
+		ana, ben := h.PersonNamed("Ana"), h.PersonNamed("Ben")
+		if len(h.People) != 2 || len(h.Devices) != 4 || ana == nil || ben == nil || len(f.Left) != left {
+			t.Fatalf("%d people, %d devices, left %q", len(h.People), len(h.Devices), f.Left)
+		}
+		if on, off := ana.Switch["tiktok"]; on || !off || len(ana.Switch) != 2 || ana.Search != SearchForced {
+			t.Errorf("Ana: %v, search %q", ana.Switch, ana.Search)
+		}
+		if on, off := ben.Switch["roblox"]; on || !off || len(ben.Switch) != 1 || ben.Search != SearchForced {
+			t.Errorf("Ben: %v, search %q", ben.Switch, ben.Search)
+		}
+	}
+}
+
 func FuzzReadAdGuardHome(f *testing.F) {
 	f.Add(adGuardYAML)
+	f.Add("clients: [{name: a, ids: [1.2.3.4], blocked_services: [x]}]\ndns: {blocked_services: [y]}")
 	f.Add("user_rules: ['@@||a.b^', '||^', '@@', '||com^']")
 	bands := DefaultBands()
 	f.Fuzz(func(t *testing.T, text string) {

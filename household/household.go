@@ -20,6 +20,13 @@ const (
 	maxPersonID = 4095
 )
 
+// What commands call all children and every unassigned device, and the owner of a
+// device that has none. No person has these names.
+const (
+	Everyone = "everyone"
+	Nobody   = "nobody"
+)
+
 // Household is the family at one moment: a value that is replaced and never
 // altered once a Change has returned. Any number of goroutines may read it.
 type Household struct {
@@ -46,6 +53,9 @@ type Settings struct {
 	Tell Tell `json:"tell,omitempty"`
 	// Holidays are the days without school.
 	Holidays []Holiday `json:"holidays,omitempty"`
+	// Clock is what the system's clock showed when a parent said last that it was
+	// right; see Timekeeper.Confirm.
+	Clock time.Time `json:"clock,omitzero"`
 	// LastPerson and LastDevice are the highest IDs ever given: an ID is never
 	// used again, so that nothing old comes true for somebody new.
 	LastPerson filter.PolicyID `json:"lastPerson"`
@@ -122,6 +132,8 @@ func (h *Household) AddPerson(p Person) (*Person, error) {
 	switch {
 	case p.Name == "":
 		return nil, fmt.Errorf("a person needs a name")
+	case sameName(p.Name, Everyone) || sameName(p.Name, Nobody):
+		return nil, fmt.Errorf("%s is a word of its own here; choose another name", p.Name)
 	case h.PersonNamed(p.Name) != nil:
 		return nil, fmt.Errorf("there is already somebody called %s; add an initial", p.Name)
 	case len(h.People) >= MaxPeople:

@@ -24,6 +24,10 @@ func (m MAC) String() string { return net.HardwareAddr(m[:]).String() }
 // administered bit, IEEE 802c): phones do, and change it.
 func (m MAC) Private() bool { return m[0]&0x02 != 0 }
 
+// canBeDevice tells whether the MAC can be one device's: it is set, and no group
+// of devices (IEEE 802.3 §3.2.3), of which the broadcast is one.
+func (m MAC) canBeDevice() bool { return m != MAC{} && m[0]&0x01 == 0 }
+
 // MarshalText writes the MAC for JSON.
 func (m MAC) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
 

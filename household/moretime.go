@@ -102,9 +102,9 @@ func (h *Household) closing(p Person, of string, now time.Time) (from time.Time,
 				break // open, whatever comes after
 			}
 			if rule.Group == group {
-				when := rule.When
-				if len(when.Windows) == 0 && len(when.Except) == 0 && len(when.Also) == 0 {
-					when.Always = true
+				when := filter.Schedule{Always: true}
+				if rule.When != nil {
+					when = *rule.When
 				}
 				schedules = append(schedules, when)
 			}

@@ -21,19 +21,21 @@ func (h *Household) PoliciesWithoutClock() []filter.Policy {
 		if p.Paused != (filter.Span{}) {
 			p.Paused = filter.Span{From: time.Time{}.Add(1)} // before every moment a clock can show
 		}
-		p.Topics = slices.DeleteFunc(p.Topics, func(r filter.TopicRule) bool { return r.Allow && hasHours(r.When) })
+		p.Topics = slices.DeleteFunc(p.Topics, func(r filter.TopicRule) bool { return r.Allow && r.When != nil })
 		for n := range p.Topics {
-			p.Topics[n].When = filter.Schedule{}
+			if when := p.Topics[n].When; when != nil && hasHours(*when) {
+				p.Topics[n].When = nil
+			}
 		}
-		p.Allow = slices.DeleteFunc(p.Allow, func(r filter.NameRule) bool { return r.When != (filter.Span{}) })
+		p.Allow = slices.DeleteFunc(p.Allow, func(r filter.NameRule) bool { return r.When != nil })
 		for n := range p.Block {
-			p.Block[n].When = filter.Span{}
+			p.Block[n].When = nil
 		}
 	}
 	return policies
 }
 
-// hasHours tells whether a schedule is anything but "never said".
+// hasHours tells whether a schedule is anything but never.
 func hasHours(s filter.Schedule) bool {
 	return s.Always || len(s.Windows) > 0 || len(s.Except) > 0 || len(s.Also) > 0
 }

@@ -40,3 +40,26 @@ func TestWithoutClock(t *testing.T) {
 		}
 	}
 }
+
+// TestOpenAllDay: a group whose hours are all hours is open, with a clock and
+// without one.
+func TestOpenAllDay(t *testing.T) {
+	bands := DefaultBands()
+	for i := range bands.Bands {
+		for n := range bands.Bands[i].Timed {
+			bands.Bands[i].Timed[n].Open = []Hours{{AllDays, 0, endOfDay}}
+		}
+	}
+	h := New(bands, time.UTC)
+	_, err := h.AddPerson(Person{Name: "Ben", Band: "13-15"})
+	must(t, err)
+	must(t, h.SetNights(1, []Hours{}))
+	for hour := range 24 {
+		at := monday.Add(time.Duration(hour) * time.Hour)
+		for _, policies := range [][]filter.Policy{h.Policies(), h.PoliciesWithoutClock()} {
+			if v := filter.NewSnapshot(compiled(t), nil, policies).DecideAt(filter.Client{Policy: 1}, filter.MustName("games.example"), at); v.Action != filter.Pass {
+				t.Errorf("at %s games are %s", at.Format("15:04"), v.Rule)
+			}
+		}
+	}
+}

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"path"
 	"strings"
 )
@@ -26,7 +25,7 @@ const (
 // lists and rules are in gravity.db.
 var ErrPiHole6 = errors.New("this is a backup of Pi-hole 6: its clients, groups, lists and rules are inside gravity.db, a SQLite database, which Treehouse does not read; " +
 	`write its tables out as JSON with "pihole-FTL sqlite3 -json /etc/pihole/gravity.db 'SELECT * FROM client'" > client.json, ` +
-	"the same for adlist, domainlist, group, client_by_group and domainlist_by_group, and pack them with tar czf")
+	"the same for adlist, domainlist, \"group\" (with the quotes), client_by_group and domainlist_by_group, and pack them with tar czf")
 
 // ReadPiHole reads the archive that Pi-hole 5 makes under Teleporter, a .tar.gz
 // of its tables as JSON. One of Pi-hole 6 is ErrPiHole6. There is nothing in it
@@ -208,12 +207,8 @@ func (p *piHole) foreign() *Foreign {
 		if client.Name == "" {
 			client.Name = CleanName(c.IP)
 		}
-		if addr, err := netip.ParseAddr(c.IP); err == nil {
-			client.Addrs = []netip.Addr{addr}
-		} else if mac, err := ParseMAC(c.IP); err == nil {
-			client.MACs = []MAC{mac}
-		} else {
-			f.left("%s is known as %q there, which is neither an address nor a MAC", client.Name, c.IP)
+		if !client.identify(c.IP) {
+			f.left("%s is known as %q there, which is neither an address nor a MAC of one device", client.Name, c.IP)
 			continue
 		}
 		f.Clients = append(f.Clients, client)

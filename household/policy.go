@@ -106,7 +106,7 @@ func (c compiler) names() (allow, block []filter.NameRule) {
 		}
 		rule := filter.NameRule{Name: name}
 		if !r.Until.IsZero() {
-			rule.When = filter.Span{From: r.From, To: r.Until}
+			rule.When = &filter.Span{From: r.From, To: r.Until}
 		}
 		if r.Allow {
 			allow = append(allow, rule)
@@ -128,7 +128,7 @@ func (c compiler) granted() []filter.TopicRule {
 		if why == "" {
 			why = "Open for a while."
 		}
-		rules = append(rules, filter.TopicRule{Topic: e.Of, Allow: true, Why: why, When: during([]filter.Span{e.span()})})
+		rules = append(rules, filter.TopicRule{Topic: e.Of, Allow: true, Why: why, When: new(during([]filter.Span{e.span()}))})
 	}
 	return rules
 }
@@ -185,9 +185,9 @@ func (c compiler) defaults(bands *Bands) []filter.TopicRule {
 	return append(topics, groups...)
 }
 
-// always is the schedule of something that is off at all hours: always, less
-// the exceptions made for it.
-func (c compiler) always(subject string) filter.Schedule {
+// always is the schedule of something that is off at all hours: nil, which is
+// always, or always less the exceptions made for it.
+func (c compiler) always(subject string) *filter.Schedule {
 	var except []filter.Span
 	for _, e := range c.person.Exceptions {
 		if e.Of == subject {
@@ -195,9 +195,9 @@ func (c compiler) always(subject string) filter.Schedule {
 		}
 	}
 	if except == nil {
-		return filter.Schedule{}
+		return nil
 	}
-	return filter.Schedule{Always: true, Except: except}
+	return &filter.Schedule{Always: true, Except: except}
 }
 
 // timed are the groups that have hours.
@@ -210,7 +210,7 @@ func (c compiler) timed() []filter.TopicRule {
 			of = append(of, ExceptNight)
 		}
 		rule := topicRule(subject, t.Why)
-		rule.When = daySchedule(closed(t.Open), c.holidays, c.except(of...), c.zone)
+		rule.When = new(daySchedule(closed(t.Open), c.holidays, c.except(of...), c.zone))
 		rules = append(rules, rule)
 	}
 	return rules
@@ -226,7 +226,7 @@ func (c compiler) homework() []filter.TopicRule {
 		}
 		for _, subject := range groups {
 			rule := topicRule(subject, "It is homework time.")
-			rule.When = daySchedule([]Hours{{w.Days, w.From, w.To}}, c.holidays, c.except(subject, ExceptAll), c.zone)
+			rule.When = new(daySchedule([]Hours{{w.Days, w.From, w.To}}, c.holidays, c.except(subject, ExceptAll), c.zone))
 			rules = append(rules, rule)
 		}
 	}

@@ -138,31 +138,27 @@ func (h *Household) ClearSwitch(id filter.PolicyID, subject string) error {
 // SetSearch makes search engines answer in safe mode for a person (SearchForced),
 // or leaves it to the person (SearchChoice) or to nobody (SearchOff).
 func (h *Household) SetSearch(id filter.PolicyID, search Search) error {
+	return set(h, id, search, func(p *Person) *Search { return &p.Search }, "search setting", SearchForced, SearchChoice, SearchOff)
+}
+
+// set puts one of the choices, or the empty one that gives it back to the band,
+// into a field of a person.
+func set[T ~string](h *Household, id filter.PolicyID, value T, field func(*Person) *T, what string, choices ...T) error {
 	p := h.Person(id)
 	if p == nil {
 		return noPerson(id)
 	}
-	switch search {
-	case SearchForced, SearchChoice, SearchOff, "":
-		p.Search = search
-		return nil
+	if value != "" && !slices.Contains(choices, value) {
+		return fmt.Errorf("%q is no %s; it is one of %q", value, what, choices)
 	}
-	return fmt.Errorf("%q is no search setting; it is forced, choice or off", search)
+	*field(p) = value
+	return nil
 }
 
 // SetYouTube chooses the mode YouTube answers in for a person. Whether the
 // service is on at all is the switch "youtube".
 func (h *Household) SetYouTube(id filter.PolicyID, mode YouTube) error {
-	p := h.Person(id)
-	if p == nil {
-		return noPerson(id)
-	}
-	switch mode {
-	case YouTubeStrict, YouTubeModerate, YouTubeOff, "":
-		p.YouTube = mode
-		return nil
-	}
-	return fmt.Errorf("%q is no YouTube setting; it is strict, moderate or off", mode)
+	return set(h, id, mode, func(p *Person) *YouTube { return &p.YouTube }, "YouTube setting", YouTubeStrict, YouTubeModerate, YouTubeOff)
 }
 
 // SetUnknown says what happens to sites in no list. Only a band that says what

@@ -121,7 +121,7 @@ func ruleFor(t *testing.T, p filter.Policy, group string) filter.Schedule {
 	t.Helper()
 	for _, r := range p.Topics {
 		if r.Group == group && !r.Allow {
-			return r.When
+			return *r.When
 		}
 	}
 	t.Fatalf("%s has no rule about %s", p.Person, group)

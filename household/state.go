@@ -121,7 +121,7 @@ func (h *Household) Lines(id filter.PolicyID) []Line {
 		lines = append(lines, Line{
 			Subject: subject,
 			On:      r.Allow != (c.isSafeMode(subject) || r.Why == onTheList),
-			Timed:   len(r.When.Windows) > 0 || len(r.When.Also) > 0,
+			Timed:   r.When != nil && (len(r.When.Windows) > 0 || len(r.When.Also) > 0),
 			Why:     r.Why,
 			Parent:  own,
 		})

@@ -36,16 +36,21 @@ func NewWebhook(to string, plain bool) (*Webhook, error) {
 
 // Send implements Sender.
 func (w *Webhook) Send(ctx context.Context, m Message) error {
-	body, err := json.Marshal(struct {
+	body, err := m.object()
+	if err != nil {
+		return err
+	}
+	return w.to.post(ctx, body, http.Header{"Content-Type": {"application/json"}})
+}
+
+// object is the message for programs.
+func (m Message) object() ([]byte, error) {
+	return json.Marshal(struct {
 		Request household.RequestID `json:"request"`
 		Who     string              `json:"who"`
 		What    string              `json:"what,omitempty"`
 		Text    string              `json:"text"`
 	}{m.Request, m.Who, m.What, m.Text})
-	if err != nil {
-		return err
-	}
-	return w.to.post(ctx, body, http.Header{"Content-Type": {"application/json"}})
 }
 
 // Ntfy posts the sentence to a topic of an ntfy server.

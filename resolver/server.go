@@ -35,7 +35,7 @@ type Server struct {
 	parked     sync.Pool // of *parked, one for each query that waits
 	harvesters sync.Pool // of *harvester, for the moment that an answer is taken in
 	metrics    Metrics
-	started    time.Time
+	started    atomic.Pointer[time.Time]
 	listeners  listeners
 
 	ctx   context.Context // ends when the server does
@@ -69,8 +69,9 @@ func New(config Config) (*Server, error) {
 		work:       make(chan *flight),
 		long:       make(chan struct{}, longMax),
 		listeners:  listeners{conns: connections{most: tcpConnections, each: tcpPerClient}},
-		started:    config.Now(),
 	}
+	began := config.Now()
+	s.started.Store(&began)
 	s.ids.seed()
 	s.ports.seed()
 	s.routes = newRoutes(&config, s)
@@ -217,5 +218,13 @@ func (s *Server) admits(source netip.Addr) bool {
 // clock is set to meanwhile. It does not begin at zero, because what is loaded
 // from a file is older than the server.
 func (s *Server) clock(now time.Time) uint32 {
-	return ttlMax + staleMax + uint32(max(now.Sub(s.started)/time.Second, 0))
+	began := s.started.Load()
+	ran := now.Sub(*began)
+	if ran < -time.Minute { // set to before the server began: what is kept would not age until then
+		anew := now
+		if s.started.CompareAndSwap(began, &anew) {
+			s.cache.clear()
+		}
+	}
+	return ttlMax + staleMax + uint32(max(ran/time.Second, 0))
 }

@@ -43,6 +43,8 @@ func sentence(path string, err error) error {
 		return fmt.Errorf("%s: %w; mount it writable or set storage.dir to another folder", path, ErrReadOnly)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%s: permission denied; run as its owner or set storage.dir to a folder of your own", path)
+	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrExist):
+		return fmt.Errorf("%s: no folder can be made or used there; set storage.dir to one that can: %w", path, err)
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return fmt.Errorf("%s: the disk is full and nothing was changed; free some space and try again: %w", path, err)
 	}

@@ -18,6 +18,7 @@ import (
 // aroundStage is a house whose resolver is played by the test.
 func aroundStage(t *testing.T, router ...web.Tested) (*stage, *web.Probes) {
 	t.Helper()
+	needParents(t)
 	var probes *web.Probes
 	s := newStage(t, func(*web.Options) {})
 	s.start(func(o *web.Options) {
@@ -155,6 +156,7 @@ func TestDeviceWaits(t *testing.T) {
 // TestWithoutProbes: a house without a resolver of its own says that it cannot
 // tell, as does a page over TLS, which may show no such pictures.
 func TestWithoutProbes(t *testing.T) {
+	needParents(t)
 	s := newStage(t, nil)
 	says(t, text(s.browser(anas).get("/around/device").Body.String()), "not tested This page cannot see whom the browser asks.", "What Treehouse cannot do")
 	s, _ = aroundStage(t)

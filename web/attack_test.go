@@ -122,7 +122,7 @@ func TestChildrenCannotAct(t *testing.T) {
 	before, _ := json.Marshal(s.home.Household())
 	for _, path := range []string{"/pause", "/resume", "/people/1/pause", "/people/1/resume", "/people/1/more", "/people/1/less", "/people/1/switch", "/people/1/night",
 		"/people/1/name", "/people/1/band", "/people/1/remove", "/requests/1", "/devices/1/assign", "/devices/1/save", "/devices/1/merge", "/people/1/notyet", "/settings/token", "/settings/untoken", "/settings/session", "/settings/passphrase",
-		"/settings/account", "/settings/forget", "/settings/default", "/setup/child", "/setup/done"} {
+		"/settings/account", "/settings/forget", "/settings/default", "/clock", "/setup/child", "/setup/done"} {
 		child.get("/me")
 		w := child.post(path, "subject", "group:social", "to", "on", "minutes", "60", "band", "adult", "person", "0", "name", "x", "age", "9", "new", "another passphrase", "site", "x.example")
 		if w.Code != http.StatusSeeOther || !strings.HasPrefix(w.Header().Get("Location"), "/login") {

@@ -73,6 +73,24 @@ func (s *Server) family(w http.ResponseWriter, r *http.Request) {
 	s.show(w, r, http.StatusOK, p.familyPage(s.familyView(p)))
 }
 
+// troubleLine is a trouble in words.
+func (p *page) troubleLine(t Trouble) string {
+	shows := p.now
+	if clock, ok := p.home.(Clock); ok {
+		shows = clock.Shows().In(p.now.Location())
+	}
+	return p.T("trouble."+string(t), "day", p.Day(shows), "year", shows.Year(), "time", p.Clock(shows))
+}
+
+// confirmClock takes a parent's word that the clock is right.
+func (s *Server) confirmClock(*http.Request, *visitor) (done, error) {
+	shows := s.now()
+	if clock, ok := s.home.(Clock); ok {
+		shows = clock.Shows()
+	}
+	return done{key: "saved"}, s.home.Change(func(h *household.Household) error { h.Settings.Clock = shows; return nil })
+}
+
 // isAdult tells whether a person is known to be one.
 func (s *Server) isAdult(id filter.PolicyID) bool {
 	h := s.home.Household()

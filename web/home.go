@@ -62,7 +62,15 @@ const (
 	TroubleRestored Trouble = "restored" // the family was read from a backup
 	TroubleClock    Trouble = "clock"    // the clock is not set, stricter hours hold
 	TroubleFirewall Trouble = "firewall" // running connections cannot be ended
+	TroubleJump     Trouble = "jump"     // the clock has jumped, stricter hours hold
 )
+
+// Clock is a Home whose time may be another than its system's clock, as with
+// TroubleJump. Shows is what the latter shows. A parent who says that it is right
+// sets household.Settings.Clock.
+type Clock interface {
+	Shows() time.Time
+}
 
 // Vault keeps one small value for the pages: accounts, sessions and tokens,
 // none of them in clear. It is written at sign-in and sign-out, not per page.

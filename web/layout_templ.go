@@ -93,8 +93,19 @@ func (p *page) layout(kind string) templ.Component {
 		if p.who.signedIn() {
 			for _, t := range p.trouble {
 				writeText(html, "<div class=\"notice wait\"><p>")
-				writeValue(html, p.T("trouble."+string(t)))
-				writeText(html, "</p></div>")
+				writeValue(html, p.troubleLine(t))
+				writeText(html, "</p>")
+				if t == TroubleJump && p.who.may(RoleSecond) {
+					writeText(html, "<form method=\"post\" action=\"/clock\">")
+					err = p.fields().Render(ctx, html)
+					if err != nil {
+						return err
+					}
+					writeText(html, "<button id=\"clock\">")
+					writeValue(html, p.T("clock.right"))
+					writeText(html, "</button></form>")
+				}
+				writeText(html, "</div>")
 			}
 		}
 		err = templ_7745c5c3_Var1.Render(ctx, html)
@@ -155,7 +166,7 @@ func (p *page) layout(kind string) templ.Component {
 
 // hidden are the fields of every form: its token, and where to come back to.
 func (p *page) hidden() templ.Component {
-	return component(func(ctx context.Context, html *templruntime.Buffer, templ_7745c5c3_Var34 templ.Component) (err error) {
+	return component(func(ctx context.Context, html *templruntime.Buffer, templ_7745c5c3_Var35 templ.Component) (err error) {
 		writeText(html, "<input type=\"hidden\" name=\"_token\" value=\"")
 		writeValue(html, p.token)
 		writeText(html, "\"> <input type=\"hidden\" name=\"_back\" value=\"")
@@ -167,8 +178,8 @@ func (p *page) hidden() templ.Component {
 
 // plain is a page of one sentence and one way on.
 func (p *page) plain(text, to, button string) templ.Component {
-	return component(func(ctx context.Context, html *templruntime.Buffer, templ_7745c5c3_Var37 templ.Component) (err error) {
-		templ_7745c5c3_Var38 := component(func(ctx context.Context, html *templruntime.Buffer, _ templ.Component) (err error) {
+	return component(func(ctx context.Context, html *templruntime.Buffer, templ_7745c5c3_Var38 templ.Component) (err error) {
+		templ_7745c5c3_Var39 := component(func(ctx context.Context, html *templruntime.Buffer, _ templ.Component) (err error) {
 			writeText(html, "<section class=\"card calm\"><h1>")
 			writeValue(html, p.title)
 			writeText(html, "</h1><p>")
@@ -180,7 +191,7 @@ func (p *page) plain(text, to, button string) templ.Component {
 			writeText(html, "</a></p></section>")
 			return nil
 		})
-		err = p.frame("narrow").Render(templ.WithChildren(ctx, templ_7745c5c3_Var38), html)
+		err = p.frame("narrow").Render(templ.WithChildren(ctx, templ_7745c5c3_Var39), html)
 		if err != nil {
 			return err
 		}
@@ -190,8 +201,8 @@ func (p *page) plain(text, to, button string) templ.Component {
 
 // failed says why nothing was changed.
 func (p *page) failed(why, to string) templ.Component {
-	return component(func(ctx context.Context, html *templruntime.Buffer, templ_7745c5c3_Var43 templ.Component) (err error) {
-		templ_7745c5c3_Var44 := component(func(ctx context.Context, html *templruntime.Buffer, _ templ.Component) (err error) {
+	return component(func(ctx context.Context, html *templruntime.Buffer, templ_7745c5c3_Var44 templ.Component) (err error) {
+		templ_7745c5c3_Var45 := component(func(ctx context.Context, html *templruntime.Buffer, _ templ.Component) (err error) {
 			writeText(html, "<section class=\"card calm\"><h1>")
 			writeValue(html, p.title)
 			writeText(html, "</h1><p>")
@@ -203,7 +214,7 @@ func (p *page) failed(why, to string) templ.Component {
 			writeText(html, "</a></p></section>")
 			return nil
 		})
-		err = p.frame("narrow").Render(templ.WithChildren(ctx, templ_7745c5c3_Var44), html)
+		err = p.frame("narrow").Render(templ.WithChildren(ctx, templ_7745c5c3_Var45), html)
 		if err != nil {
 			return err
 		}
@@ -213,14 +224,14 @@ func (p *page) failed(why, to string) templ.Component {
 
 // face is a person's initial on a colour of their own.
 func face(name string, number int) templ.Component {
-	return component(func(ctx context.Context, html *templruntime.Buffer, templ_7745c5c3_Var49 templ.Component) (err error) {
-		var templ_7745c5c3_Var50 = []any{"face", faceClass(number)}
-		err = templ.RenderCSSItems(ctx, html, templ_7745c5c3_Var50...)
+	return component(func(ctx context.Context, html *templruntime.Buffer, templ_7745c5c3_Var50 templ.Component) (err error) {
+		var templ_7745c5c3_Var51 = []any{"face", faceClass(number)}
+		err = templ.RenderCSSItems(ctx, html, templ_7745c5c3_Var51...)
 		if err != nil {
 			return err
 		}
 		writeText(html, "<span class=\"")
-		writeValue(html, templ.CSSClasses(templ_7745c5c3_Var50).String())
+		writeValue(html, templ.CSSClasses(templ_7745c5c3_Var51).String())
 		writeText(html, "\" aria-hidden=\"true\">")
 		writeValue(html, initial(name))
 		writeText(html, "</span>")

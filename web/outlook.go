@@ -68,10 +68,10 @@ func look(p filter.Policy, now time.Time) outlook {
 		o.next, o.at = "bedtime", edge
 	}
 	for _, r := range p.Topics {
-		if r.Group == "" || r.Allow || isAlways(r.When) {
+		if r.Group == "" || r.Allow || r.When == nil {
 			continue
 		}
-		closed, at := steady(r.When, now)
+		closed, at := steady(*r.When, now)
 		if at.IsZero() || at.Sub(now) > farthest || !o.at.IsZero() && !at.Before(o.at) {
 			continue
 		}
@@ -81,10 +81,6 @@ func look(p filter.Policy, now time.Time) outlook {
 		}
 	}
 	return o
-}
-
-func isAlways(s filter.Schedule) bool {
-	return len(s.Windows) == 0 && len(s.Also) == 0 && len(s.Except) == 0
 }
 
 // steady tells whether a schedule applies and when that really changes: an edge

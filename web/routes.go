@@ -51,6 +51,7 @@ func (s *Server) routes() http.Handler {
 	m.HandleFunc("GET /{$}", s.family)
 	m.HandleFunc("POST /pause", s.parents(s.pauseEveryone))
 	m.HandleFunc("POST /resume", s.parents(s.resumeEveryone))
+	m.HandleFunc("POST /clock", s.loosens(s.confirmClock))
 	m.HandleFunc("POST /people/{id}/pause", s.parents(s.pause))
 	m.HandleFunc("POST /people/{id}/resume", s.parents(s.resume))
 	m.HandleFunc("POST /people/{id}/more", s.parents(s.more))

@@ -444,7 +444,7 @@ func TestEveryPageInEveryLanguage(t *testing.T) {
 	child.get("/me")
 	child.follow("/me/ask", "minutes", "30")
 	s.home.Block(netip.MustParseAddr(anas), "www.adult.example", s.now())
-	s.home.Trouble(web.TroubleOffline, web.TroubleStarter, web.TroubleOldLists, web.TroubleStorage, web.TroubleRestored, web.TroubleClock, web.TroubleFirewall)
+	s.home.Trouble(web.TroubleOffline, web.TroubleStarter, web.TroubleOldLists, web.TroubleStorage, web.TroubleRestored, web.TroubleClock, web.TroubleFirewall, web.TroubleJump)
 	for _, language := range []string{"en", "es", "fr", "de", "pt-BR", "ar", "ru", "zh-CN", "hi"} {
 		parent.language, child.language = language, language
 		for _, path := range []string{"/", "/people/1", "/people/2", "/requests", "/devices", "/settings", "/setup", "/setup?step=3", "/check?site=tiktok.com", "/learn", "/help", "/nowhere", "/around", "/around/device", "/around/far"} {
@@ -575,3 +575,20 @@ type nowhere struct{ h http.Header }
 func (n nowhere) Header() http.Header         { return n.h }
 func (n nowhere) Write(p []byte) (int, error) { return len(p), nil }
 func (n nowhere) WriteHeader(int)             {}
+
+// TestClockJumped: a parent sees what the clock shows and says that it is right;
+// on a phone that lies about, the passphrase is asked for first.
+func TestClockJumped(t *testing.T) {
+	s := newStage(t, nil)
+	b := s.parent()
+	s.home.Trouble(web.TroubleJump)
+	says(t, text(b.get("/").Body.String()), "The clock has jumped, so the stricter hours apply. It shows Monday 23 November 2026, 16:30. Is that right?")
+	s.passes(16 * time.Minute)
+	if w := b.post("/clock"); w.Code != http.StatusOK || !s.home.Household().Settings.Clock.IsZero() {
+		t.Fatalf("the clock was confirmed without asking: %d", w.Code)
+	}
+	says(t, b.follow("/clock", "_again", passphrase), "Saved.")
+	if !s.home.Household().Settings.Clock.Equal(s.now()) {
+		t.Errorf("the word is about %s, it is %s", s.home.Household().Settings.Clock, s.now())
+	}
+}

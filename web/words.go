@@ -254,7 +254,7 @@ func (w *words) fill(text string, pairs []any) string {
 			case int:
 				b.WriteString(strconv.Itoa(v))
 			case string:
-				if w.RTL {
+				if w.RTL && !strings.Contains(v, "\u2068") { // a text of our own runs as the sentence does
 					b.WriteString("\u2068" + v + "\u2069")
 				} else {
 					b.WriteString(v)

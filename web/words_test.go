@@ -286,3 +286,16 @@ func TestPackedWords(t *testing.T) {
 		t.Error("words that are cut off pass for whole")
 	}
 }
+
+// TestSetApart: in a right-to-left language a value is set apart once; around a
+// date that has such values in it, a browser would find no letter to tell its
+// direction by and turn the date round.
+func TestSetApart(t *testing.T) {
+	for _, w := range allWords(t) {
+		day := w.Day(time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC))
+		text := w.T("trouble.jump", "day", day, "year", 2026, "time", "16:30")
+		if strings.Contains(text, "\u2068\u2068") || w.RTL != strings.Contains(text, "\u2068") || !strings.Contains(text, day) {
+			t.Errorf("%s: %q", w.Tag, text)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net/netip"
@@ -70,6 +71,8 @@ type Config struct {
 	Notify struct {
 		Webhook, Ntfy, NtfyToken                             string
 		MailServer, MailUser, MailPassword, MailFrom, MailTo string
+		MQTT, MQTTUser, MQTTPassword, MQTTTopic              string
+		MQTTDiscovery                                        string
 		AllowHTTP                                            bool
 	}
 	Metrics struct{ Listen []netip.AddrPort }
@@ -192,11 +195,11 @@ func (r *configReader) readFile() error {
 		return nil
 	}
 	if err != nil {
-		return &ConfigError{r.file, "cannot be read (" + cause(err) + "); give another with --config"}
+		return &ConfigError{r.file, "cannot be read: " + cause(err) + ", or give another with --config"}
 	}
-	var doc yaml.Node
-	if err := yaml.Unmarshal(text, &doc); err != nil {
-		return &ConfigError{r.file, strings.TrimPrefix(err.Error(), "yaml: ")}
+	doc, err := r.document(text)
+	if err != nil {
+		return err
 	}
 	r.lines = map[string]int{}
 	if len(doc.Content) > 0 {
@@ -209,6 +212,24 @@ func (r *configReader) readFile() error {
 		return errors.Join(r.mistakes...)
 	}
 	return r.v.MergeConfig(bytes.NewReader(text))
+}
+
+// document is the one YAML document of the file. What stands in a second one
+// would have no effect.
+func (r *configReader) document(text []byte) (first yaml.Node, err error) {
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	for into := &first; ; into = new(yaml.Node) {
+		err := decoder.Decode(into)
+		if errors.Is(err, io.EOF) {
+			return first, nil
+		}
+		if err != nil {
+			return first, &ConfigError{r.file, strings.TrimPrefix(err.Error(), "yaml: ")}
+		}
+		if into != &first && len(into.Content) > 0 && into.Content[0].Tag != "!!null" {
+			return first, &ConfigError{fmt.Sprintf("%s:%d", r.file, into.Content[0].Line), "a second document begins here, and only the first is read; take the --- before it away"}
+		}
+	}
 }
 
 // index notes the line of every key and refuses the ones that do not exist.
@@ -227,19 +248,20 @@ func (r *configReader) index(section *yaml.Node, prefix string) {
 		case isSection:
 			r.refuse(where, "%s is a section: put its keys on the lines below, indented", key)
 		case !slices.Contains(r.known, key):
-			r.refuse(where, "there is no option %q; did you mean %q?", key, nearest(key, slices.Concat(r.known, r.sections())))
+			r.refuse(where, "there is no option %q; %s", key, didYouMean(key, r.words(), "`treehouse config reference` shows all"))
 		}
 	}
 }
 
-// sections are the names that keys are grouped under.
-func (r *configReader) sections() []string {
-	var names []string
+// words are all options and sections.
+func (r *configReader) words() []string {
+	words := slices.Clone(r.known)
 	for _, key := range r.known {
-		section, _, _ := strings.Cut(key, ".")
-		names = append(names, section)
+		if section, _, ok := strings.Cut(key, "."); ok && !slices.Contains(words, section) {
+			words = append(words, section)
+		}
 	}
-	return names
+	return words
 }
 
 func (r *configReader) isSection(key string) bool {
@@ -256,7 +278,7 @@ func (r *configReader) refuseUnknownEnvironment() {
 	for _, pair := range os.Environ() {
 		name, _, _ := strings.Cut(pair, "=")
 		if strings.HasPrefix(name, "TREEHOUSE_") && !slices.Contains(names, name) {
-			r.refuse(name, "there is no such option; did you mean %s?", nearest(name, names))
+			r.refuse(name, "there is no such option; %s", didYouMean(name, names, "`treehouse config reference` shows all"))
 		}
 	}
 }
@@ -325,6 +347,8 @@ func (r *configReader) typed() *Config {
 		"webhook": &c.Notify.Webhook, "ntfy": &c.Notify.Ntfy, "ntfy_token": &c.Notify.NtfyToken,
 		"mail_server": &c.Notify.MailServer, "mail_user": &c.Notify.MailUser, "mail_password": &c.Notify.MailPassword,
 		"mail_from": &c.Notify.MailFrom, "mail_to": &c.Notify.MailTo,
+		"mqtt": &c.Notify.MQTT, "mqtt_user": &c.Notify.MQTTUser, "mqtt_password": &c.Notify.MQTTPassword,
+		"mqtt_topic": &c.Notify.MQTTTopic, "mqtt_discovery": &c.Notify.MQTTDiscovery,
 	} {
 		*field = r.optional("notify." + key)
 	}
@@ -537,7 +561,7 @@ func (r *configReader) sources(key string) []ListSource {
 		}
 		for f := range m {
 			if !slices.Contains(fields, f) {
-				r.bad(key, "entry %d: there is no field %q; did you mean %q?", i+1, f, nearest(f, fields))
+				r.bad(key, "entry %d: there is no field %q; %s", i+1, f, didYouMean(f, fields, "there are "+strings.Join(fields, ", ")))
 			}
 		}
 		str := func(f string) string {
@@ -701,15 +725,4 @@ func formatBytes(n int64) string {
 		return fmt.Sprintf("%.0fKiB", float64(n)/(1<<10))
 	}
 	return fmt.Sprintf("%dB", n)
-}
-
-// cause is the last, plain part of an error: "permission denied".
-func cause(err error) string {
-	for {
-		inner := errors.Unwrap(err)
-		if inner == nil {
-			return err.Error()
-		}
-		err = inner
-	}
 }

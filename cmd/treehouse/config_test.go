@@ -71,6 +71,9 @@ func TestMistakes(t *testing.T) {
 		{"twice", "log: {level: info}\nlog: {level: warn}\n", "treehouse.yaml:2: log is given twice; keep one"},
 		{"scalar section", "dns: 53\n", "treehouse.yaml:1: dns is a section"},
 		{"not a map", "- a\n", "treehouse.yaml:1: this should be sections"},
+		{"second document", "log: {level: info}\n---\nlog: {level: debug}\n", "treehouse.yaml:3: a second document begins here"},
+		{"third document", "log: {level: info}\n---\n# nothing\n---\nlog: {level: debug}\n", "treehouse.yaml:5: a second document begins here"},
+		{"far from anything", "frobnicate: 1\n", "treehouse.yaml:1: there is no option \"frobnicate\"; `treehouse config reference` shows all"},
 		{"no listen", "dns:\n  listen: []\n", "treehouse.yaml:2: dns.listen: there has to be at least one address"},
 		{"size", "lists:\n  memory: lots\n", `treehouse.yaml:2: lists.memory: "lots" is not a size`},
 		{"small size", "lists:\n  memory: 1KiB\n", "treehouse.yaml:2: lists.memory: 1KiB is outside 4MiB to 4GiB"},
@@ -126,7 +129,7 @@ func TestAPortAloneIsBothFamilies(t *testing.T) {
 func TestAMistypedVariableIsNotIgnored(t *testing.T) {
 	t.Setenv("TREEHOUSE_DNS_LISTN", "127.0.0.1:53")
 	_, err := load(t, "")
-	if err == nil || !strings.Contains(err.Error(), "TREEHOUSE_DNS_LISTN: there is no such option; did you mean TREEHOUSE_DNS_LISTEN?") {
+	if err == nil || !strings.Contains(err.Error(), "TREEHOUSE_DNS_LISTN: there is no such option; did you mean \"TREEHOUSE_DNS_LISTEN\"?") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -124,7 +124,7 @@ func printFindings(w io.Writer, findings []finding) {
 // can be shown a house that is well and one that is not. One goroutine uses it.
 type doctor struct {
 	config *Config
-	clock  *clock
+	clock  *household.Timekeeper
 	listen []netip.AddrPort // where the daemon should answer
 	front  netip.AddrPort   // where the programs of this machine ask
 	lan    []netip.Addr     // the addresses that devices reach this machine at
@@ -144,7 +144,7 @@ type doctor struct {
 
 func (a *app) newDoctor(c *Config) *doctor {
 	d := &doctor{
-		config: c, clock: newClock(a.now, c.Storage.Dir), listen: c.DNS.Listen,
+		config: c, clock: newTimekeeper(a.now, c.Storage.Dir), listen: c.DNS.Listen,
 		front: netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 53), lan: lanAddresses(),
 		ask: resolver.Ask, page: fetchStatus, look: firewall.Look, read: os.ReadFile, free: freeBytes,
 	}
@@ -304,10 +304,13 @@ func (d *doctor) testMemory(context.Context) []finding {
 }
 
 func (d *doctor) testClock(context.Context) []finding {
-	if !d.clock.isSet() {
-		return one(toMend("The clock shows %s, which has been; set it or start ntpd, the stricter hours hold until then.", d.clock.now().UTC().Format(time.DateTime)))
+	switch shows := d.clock.Shows().UTC().Format(time.DateTime); {
+	case d.clock.Unset():
+		return one(toMend("The clock shows %s, which has been; set it or start ntpd, the stricter hours hold until then.", shows))
+	case !d.clock.Trusted():
+		return one(toMend("The clock has jumped and shows %s; if that is right, say so with `treehouse clock confirm`, the stricter hours hold until then.", shows))
 	}
-	return one(isGood("It shows %s.", d.clock.now().In(d.config.Time.Zone).Format("Mon 2 Jan 2006 15:04 MST")))
+	return one(isGood("It shows %s.", d.clock.Shows().In(d.config.Time.Zone).Format("Mon 2 Jan 2006 15:04 MST")))
 }
 
 // ownName is the name by which the house is found.

@@ -69,7 +69,7 @@ func newPatient(t *testing.T, trie *filter.Trie) *patient {
 	maria := slices.IndexFunc(house.People, func(p household.Person) bool { return p.Name == "Maria" })
 	house.Devices[slices.IndexFunc(house.Devices, func(d household.Device) bool { return d.Person == house.People[maria].ID })].MACs = []household.MAC{{2, 0, 0, 0, 0, 1}}
 	p.doctor = &doctor{
-		config: c, clock: &clock{now: func() time.Time { return doctorsNoon }}, listen: c.DNS.Listen, front: loopback53, lan: []netip.Addr{routersLAN},
+		config: c, clock: clockOf(doctorsNoon, time.Time{}), listen: c.DNS.Listen, front: loopback53, lan: []netip.Addr{routersLAN},
 		ask: func(_ context.Context, network string, server netip.AddrPort, q resolver.Question) (resolver.Answer, error) {
 			return p.reply(network, server, q)
 		},
@@ -176,7 +176,7 @@ func TestDoctor(t *testing.T) {
 		{"an unknown disk", "disk", func(p *patient) { p.free = func(string) (uint64, error) { return 0, errRefused } }, untested, "cannot be told"},
 		{"no memory", "memory", func(p *patient) { p.files["/proc/meminfo"] = "MemAvailable: 900 kB\n" }, mend, "900 KiB"},
 		{"no /proc", "memory", func(p *patient) { delete(p.files, "/proc/meminfo") }, untested, "does not tell"},
-		{"no clock", "clock", func(p *patient) { p.clock.floor = doctorsNoon.Add(time.Hour) }, mend, "set it"},
+		{"no clock", "clock", func(p *patient) { p.clock = clockOf(doctorsNoon, doctorsNoon.Add(time.Hour)) }, mend, "set it"},
 		{"no daemon", "answers", nobody(daemonsOwn, ""), mend, "treehouse serve"},
 		{"no daemon", "blocks", nobody(daemonsOwn, ""), untested, "did not answer"},
 		{"no daemon", "canaries", nobody(daemonsOwn, ""), untested, "did not answer"},
@@ -378,4 +378,11 @@ func TestPagesAndResolverMeet(t *testing.T) {
 	if results["names"] != web.ResultGood || results["canaries"] != web.ResultGood || results["firewall"] == "" {
 		t.Errorf("a look at the router: %v", results)
 	}
+}
+
+// clockOf is a clock that stands, on a router that has seen a moment.
+func clockOf(now, seen time.Time) *household.Timekeeper {
+	return household.NewTimekeeper(household.TimeSources{
+		Now: func() time.Time { return now }, Elapsed: func() time.Duration { return 0 }, Kept: func() bool { return false },
+	}, seen)
 }

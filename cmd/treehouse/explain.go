@@ -190,7 +190,7 @@ func remedy(v filter.Verdict, p filter.Policy, topic filter.Topic, site, ruled s
 	case filter.RuleLifeline:
 		return "nothing: help is always open"
 	case filter.RulePaused:
-		return fmt.Sprintf("treehouse resume %s, or treehouse resume %s", who, everyone)
+		return fmt.Sprintf("treehouse resume %s, or treehouse resume %s", who, household.Everyone)
 	case filter.RuleBedtime:
 		return "treehouse more-time 30m --person " + who
 	case filter.RuleAllow, filter.RuleBlock:

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"crypto/tls"
 	"io"
 	"strings"
 	"time"
@@ -49,18 +50,28 @@ func (a *app) passphraseCommand() *cobra.Command {
 }
 
 // moreSenders carry notices by other ways than a request over HTTPS.
-func moreSenders(c *Config, now func() time.Time) ([]notify.Sender, error) {
-	if c.Notify.MailServer == "" {
-		return nil, nil
+func moreSenders(c *Config, now func() time.Time) (all []notify.Sender, err error) {
+	if server := c.Notify.MailServer; server != "" {
+		s, err := notify.NewMail(notify.MailConfig{
+			Server: server, User: c.Notify.MailUser, Password: c.Notify.MailPassword,
+			From: c.Notify.MailFrom, To: c.Notify.MailTo, Now: now,
+		})
+		if err != nil {
+			return nil, &ConfigError{"notify.mail_server", err.Error()}
+		}
+		all = append(all, s)
 	}
-	mail, err := notify.NewMail(notify.MailConfig{
-		Server: c.Notify.MailServer, User: c.Notify.MailUser, Password: c.Notify.MailPassword,
-		From: c.Notify.MailFrom, To: c.Notify.MailTo, Now: now,
-	})
-	if err != nil {
-		return nil, &ConfigError{"notify.mail_server", err.Error()}
+	if broker := c.Notify.MQTT; broker != "" {
+		s, err := notify.NewMQTT(notify.MQTTConfig{
+			Broker: broker, User: c.Notify.MQTTUser, Password: c.Notify.MQTTPassword,
+			Topic: c.Notify.MQTTTopic, Discovery: c.Notify.MQTTDiscovery, AllowPlain: c.Notify.AllowHTTP, TLS: &tls.Config{Time: now},
+		})
+		if err != nil {
+			return nil, &ConfigError{"notify.mqtt", err.Error()}
+		}
+		all = append(all, s)
 	}
-	return []notify.Sender{mail}, nil
+	return all, nil
 }
 
 // toASCII is the form of an international name that resolvers know.

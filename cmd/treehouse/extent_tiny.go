@@ -16,7 +16,7 @@ import (
 //
 //	web/extent_tiny.go        pages for parents, signing in, the API, Learn
 //	blocklists/idna_tiny.go   names in other scripts, but as A-labels (xn--)
-//	here                      what belongs to those pages, and notices by mail
+//	here                      what belongs to those pages, and notices by mail and MQTT
 //
 // Parents use the command line and the router's own pages.
 
@@ -25,6 +25,9 @@ func (a *app) pagesCommands() []*cobra.Command { return nil }
 func moreSenders(c *Config, _ func() time.Time) ([]notify.Sender, error) {
 	if c.Notify.MailServer != "" {
 		return nil, &ConfigError{"notify.mail_server", "this tiny build sends no mail; set notify.webhook or notify.ntfy"}
+	}
+	if c.Notify.MQTT != "" {
+		return nil, &ConfigError{"notify.mqtt", "this tiny build has no MQTT; set notify.webhook or notify.ntfy"}
 	}
 	return nil, nil
 }

@@ -129,7 +129,7 @@ func checkSource(s ListSource) error {
 		known = append(known, t.ID)
 	}
 	if s.Topic != "" && !slices.Contains(known, s.Topic) {
-		return fmt.Errorf("there is no topic %q; did you mean %q?", s.Topic, nearest(s.Topic, known))
+		return fmt.Errorf("there is no topic %q; %s", s.Topic, didYouMean(s.Topic, known, "write one of the catalogue's, such as adult, gambling or ads"))
 	}
 	return nil
 }
@@ -149,7 +149,7 @@ func checkSubject(subject string) error {
 	if slices.Contains(known, subject) {
 		return nil
 	}
-	return &usageError{fmt.Errorf("there is no service, category or group %q; did you mean %q?", subject, nearest(subject, known))}
+	return &usageError{fmt.Errorf("there is no service, category or group %q; %s", subject, didYouMean(subject, known, "write it like tiktok, gambling or group:social"))}
 }
 
 // isService tells whether the catalogue has a service of that id.

@@ -68,8 +68,12 @@ themselves; every other list needs --topic.`,
 
 func (a *app) listsUpdate() *cobra.Command {
 	var opt blocklists.UpdateOptions
+	var scheduled bool
 	c := &cobra.Command{
 		Use: "update [SOURCE...]", Short: "Fetch what is new from the sources in the configuration",
+		Long: `Ask the sources of lists.sources, or those that are named, whether there is
+news, and fetch what is new. A source that was asked within the last minute is
+left alone. What is there already is not fetched again, unless --force says so.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			config, err := a.config()
 			if err != nil {
@@ -79,9 +83,11 @@ func (a *app) listsUpdate() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			opt.Now = !scheduled
 			return a.update(cmd.Context(), l, configuredSources(config), args, opt)
 		},
 	}
+	c.Flags().BoolVar(&scheduled, "scheduled", false, "only the sources whose time has come, as treehouse serve does it")
 	c.Flags().BoolVar(&opt.Force, "force", false, "fetch whole, whether or not it is time")
 	c.Flags().BoolVar(&opt.Accept, "accept", false, "take a list however much it has changed")
 	return c
@@ -153,6 +159,8 @@ func printResults(w io.Writer, results []blocklists.UpdateResult) {
 			fmt.Fprintf(w, "%s: held: %d names new and %d gone is too much of a change; --accept takes it\n", r.ID, r.Report.Added, r.Report.Removed)
 		case blocklists.Failed:
 			fmt.Fprintf(w, "%s: %v\n", r.ID, r.Err)
+		case blocklists.NotDue:
+			fmt.Fprintf(w, "%s: asked too recently; --force asks again\n", r.ID)
 		default:
 			fmt.Fprintf(w, "%s: %s\n", r.ID, r.Outcome)
 		}

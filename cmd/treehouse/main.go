@@ -35,7 +35,7 @@ func run(ctx context.Context, args []string, out, errs *os.File) int {
 	if err == nil {
 		return exitOK
 	}
-	fmt.Fprintf(errs, "treehouse: %v\n", err)
+	fmt.Fprintf(errs, "treehouse: %s\n", plainly(err))
 	var usage *usageError
 	var config *ConfigError
 	if errors.As(err, &usage) || errors.As(err, &config) {

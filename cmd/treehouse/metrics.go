@@ -16,7 +16,7 @@ func (d *daemon) listenMetrics() error {
 	for _, addr := range d.config.Metrics.Listen {
 		l, err := net.Listen(tcpOf(addr), addr.String())
 		if err != nil {
-			return fmt.Errorf("metrics cannot be served on %s: %s; end what is there or set metrics.listen", addr, cause(err))
+			return fmt.Errorf("metrics cannot be served on %s: %s, or set metrics.listen", addr, cause(err))
 		}
 		d.metricSockets = append(d.metricSockets, l)
 		d.log.Info("metrics", "url", "http://"+l.Addr().String()+"/metrics")

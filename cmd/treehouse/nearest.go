@@ -1,33 +1,48 @@
 package main
 
-// nearest is the word of a list that takes the fewest single-letter changes to
-// become the given one: what a person who mistyped it most likely meant.
-func nearest(word string, list []string) string {
-	best, bestDistance := "", len(word)+64
+import "fmt"
+
+// A word is meant by another if one letter in so many is wrong, at least one and
+// at most so many. Beyond that a guess leads away.
+const (
+	wrongOneIn = 3
+	wrongMost  = 3
+)
+
+// didYouMean proposes the word of a list that is nearest to a mistyped one, or
+// says instead where to look.
+func didYouMean(word string, list []string, instead string) string {
+	best, bestDistance := "", min(max(len(word)/wrongOneIn, 1), wrongMost)+1
 	for _, candidate := range list {
 		if d := distance(word, candidate); d < bestDistance {
 			best, bestDistance = candidate, d
 		}
 	}
-	return best
+	if best == "" {
+		return instead
+	}
+	return fmt.Sprintf("did you mean %q?", best)
 }
 
-// distance counts insertions, deletions and substitutions (Levenshtein).
+// distance counts insertions, deletions, substitutions, and neighbours that
+// changed places (optimal string alignment).
 func distance(a, b string) int {
-	row := make([]int, len(b)+1)
+	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j
 	}
 	for i := 1; i <= len(a); i++ {
-		diagonal := row[0]
+		before, last, row = last, row, before
 		row[0] = i
 		for j := 1; j <= len(b); j++ {
-			cost := diagonal
+			cost := last[j-1]
 			if a[i-1] != b[j-1] {
 				cost++
 			}
-			diagonal = row[j]
-			row[j] = min(cost, row[j]+1, row[j-1]+1)
+			row[j] = min(cost, last[j]+1, row[j-1]+1)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
 		}
 	}
 	return row[len(b)]

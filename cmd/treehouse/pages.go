@@ -150,8 +150,12 @@ func (h pagesHome) Health() []web.Trouble {
 	if h.d.familyFile.Recovered() != nil {
 		troubles = append(troubles, web.TroubleRestored)
 	}
-	if !h.d.clock.isSet() {
+	switch {
+	case h.d.clock.Trusted():
+	case h.d.clock.Unset():
 		troubles = append(troubles, web.TroubleClock)
+	default:
+		troubles = append(troubles, web.TroubleJump)
 	}
 	if len(h.d.config.Upstream.Servers) == 0 {
 		troubles = append(troubles, web.TroubleOffline)
@@ -168,6 +172,9 @@ func (h pagesHome) Health() []web.Trouble {
 	}
 	return troubles
 }
+
+// Shows is what the system's clock shows, right or not.
+func (h pagesHome) Shows() time.Time { return h.d.clock.Shows() }
 
 // The pages' own place in household.db.
 const (

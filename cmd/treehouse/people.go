@@ -164,7 +164,7 @@ func (a *app) devicesCommand() *cobra.Command {
 				if err != nil {
 					return "", err
 				}
-				if strings.EqualFold(args[1], "nobody") {
+				if strings.EqualFold(args[1], household.Nobody) {
 					return d.Name + " has the default profile now.", h.Assign(d.ID, 0)
 				}
 				p, err := person(h, args[1])

@@ -43,7 +43,7 @@ func newRoot(out, errs io.Writer) *cobra.Command {
 	flags.StringVarP(&a.configFile, "config", "c", "", "configuration file (default "+defaultConfigFile+", if it is there)")
 	flags.BoolVar(&a.json, "json", false, "print JSON")
 	addConfigFlags(flags)
-	root.AddCommand(a.serveCommand(), a.explainCommand(), a.listsCommand(), a.peopleCommand(), a.devicesCommand(), a.doctorCommand(), a.configCommand(), a.versionCommand())
+	root.AddCommand(a.serveCommand(), a.explainCommand(), a.listsCommand(), a.peopleCommand(), a.devicesCommand(), a.clockCommand(), a.doctorCommand(), a.configCommand(), a.versionCommand())
 	root.AddCommand(a.ruleCommands()...)
 	root.AddCommand(a.settingCommands()...)
 	return root
@@ -80,7 +80,8 @@ func oneOfItsCommands(cmd *cobra.Command, args []string) error {
 	for _, c := range cmd.Commands() {
 		names = append(names, c.Name())
 	}
-	return &usageError{fmt.Errorf("there is no command %q; did you mean %q?", strings.TrimPrefix(cmd.CommandPath()+" "+args[0], "treehouse "), nearest(args[0], names))}
+	instead := fmt.Sprintf("`%s --help` lists them", cmd.CommandPath())
+	return &usageError{fmt.Errorf("there is no command %q; %s", strings.TrimPrefix(cmd.CommandPath()+" "+args[0], "treehouse "), didYouMean(args[0], names, instead))}
 }
 
 // atMostOne allows one argument or none.

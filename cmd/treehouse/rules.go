@@ -13,9 +13,6 @@ import (
 	"github.com/treehouse-dns/treehouse/household"
 )
 
-// everyone is how a command names all children and every unassigned device.
-const everyone = "everyone"
-
 // ruleCommands are what a parent says about one person, now or for good.
 func (a *app) ruleCommands() []*cobra.Command {
 	return []*cobra.Command{
@@ -36,7 +33,7 @@ func (a *app) pauseCommand() *cobra.Command {
 				if err != nil {
 					return "", err
 				}
-				if strings.EqualFold(args[0], everyone) {
+				if strings.EqualFold(args[0], household.Everyone) {
 					return "Everyone is paused" + untilWords(end, h.Zone()) + ".", h.PauseEveryone(now, end)
 				}
 				p, err := person(h, args[0])
@@ -57,7 +54,7 @@ func (a *app) resumeCommand() *cobra.Command {
 		Use: "resume PERSON", Short: "End a pause", Args: exactly("PERSON"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.change(func(h *household.Household) (string, error) {
-				if strings.EqualFold(args[0], everyone) {
+				if strings.EqualFold(args[0], household.Everyone) {
 					h.ResumeEveryone()
 					return "Nobody is paused but those who were paused alone.", nil
 				}

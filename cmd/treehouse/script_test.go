@@ -52,6 +52,7 @@ func TestMain(m *testing.M) {
 //	token VARIABLE          takes a device's token from what was printed last
 //	expand FILE             replaces $WEB in the file
 //	[tiny]                  stands before what holds for -tags tiny alone
+//	ahead FILE              dates a file a hundred years ahead
 //	make-bad                writes binary.bin and cut.txt.gz, which text cannot hold
 func TestScripts(t *testing.T) {
 	upstream := startUpstream(t)
@@ -78,7 +79,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"start": start, "halt": halt, "ask": askCommand, "eventually": eventually, "make-bad": makeBad, "expand": expand,
-			"certify": certify, "refused": refused, "token": token,
+			"certify": certify, "refused": refused, "token": token, "ahead": ahead,
 		},
 	})
 }
@@ -411,4 +412,10 @@ func upstreamReply(query []byte) ([]byte, error) {
 		answer(&dnsmessage.AAAAResource{AAAA: [16]byte{0x20, 1, 0xd, 0xb8, 15: 1}})
 	}
 	return m.Pack()
+}
+
+// ahead dates a file as a clock would that is a century fast.
+func ahead(ts *testscript.TestScript, _ bool, args []string) {
+	then := time.Now().AddDate(100, 0, 0)
+	ts.Check(os.Chtimes(ts.MkAbs(args[0]), then, then))
 }

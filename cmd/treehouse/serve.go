@@ -60,7 +60,7 @@ type daemon struct {
 	live       filter.Live
 	server     *resolver.Server
 	tally      household.Tally
-	clock      *clock
+	clock      *household.Timekeeper
 	changed    chan struct{} // tells that the family has changed
 	build      uint64        // the number of the build in force
 
@@ -79,7 +79,7 @@ type daemon struct {
 // newDaemon puts the house together. When it returns, the filter is loaded and
 // the sockets are open, in this order.
 func (a *app) newDaemon(ctx context.Context, c *Config, sample bool) (*daemon, error) {
-	d := &daemon{app: a, config: c, clock: newClock(a.now, c.Storage.Dir), log: slog.New(slog.NewTextHandler(a.errs, &slog.HandlerOptions{Level: c.Log.Level}))}
+	d := &daemon{app: a, config: c, clock: newTimekeeper(a.now, c.Storage.Dir), log: slog.New(slog.NewTextHandler(a.errs, &slog.HandlerOptions{Level: c.Log.Level}))}
 	a.now = d.clock.Now
 	carriers, err := senders(c, a.now)
 	if err != nil {
@@ -97,6 +97,7 @@ func (a *app) newDaemon(ctx context.Context, c *Config, sample bool) (*daemon, e
 	if d.library, err = a.openLibrary(c); err != nil {
 		return nil, err
 	}
+	d.clock.Confirm(d.family.Household().Settings.Clock) // said before this start, and about no doubt of now
 	d.changed, d.wall.changed = make(chan struct{}, 1), make(chan struct{}, 1)
 	d.family.Notify(d.changed)
 	d.lists = d.library.Watch(ctx) // before they are read, so that nothing after is missed
@@ -181,23 +182,23 @@ func (d *daemon) keepCurrent(ctx context.Context) error {
 			d.saveBackup()
 		}
 	}()
-	var clockSet <-chan time.Time
-	if !d.clock.isSet() {
-		d.log.Warn("the clock is not set; the stricter hours hold until it is")
-		ticker := time.NewTicker(time.Second)
-		defer ticker.Stop()
-		clockSet = ticker.C
+	if !d.clock.Trusted() {
+		d.log.Warn("the clock shows less than the last time seen; the stricter hours hold until it is set", "shows", d.clock.Shows(), "last_seen", d.clock.Now())
 	}
+	clocks := time.NewTicker(lookAtClocks)
+	defer clocks.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-clockSet:
-			if d.clock.isSet() {
-				clockSet = nil
+		case <-clocks.C:
+			if d.lookAtClock() {
 				d.bind(d.live.Load().Trie())
 			}
 		case <-d.changed:
+			if d.clock.Confirm(d.family.Household().Settings.Clock) {
+				d.clockIsRight()
+			}
 			d.bind(d.live.Load().Trie())
 			unsaved = true
 		case <-backup.C:
@@ -212,6 +213,10 @@ func (d *daemon) keepCurrent(ctx context.Context) error {
 		}
 	}
 }
+
+// lookAtClocks is how often the clocks are compared: what a false time opens ends
+// as soon.
+const lookAtClocks = time.Second
 
 // backupEvery is how often a changed family is backed up beside its file, which
 // is what a damaged file is made again from. A backup is some tens of KB, and
@@ -251,7 +256,7 @@ func (d *daemon) takeLists() error {
 func (d *daemon) bind(trie *filter.Trie) {
 	h := d.family.Household()
 	policies := h.Policies()
-	if !d.clock.isSet() {
+	if !d.clock.Trusted() {
 		policies = h.PoliciesWithoutClock()
 	}
 	d.tally.Bind(h, trie)
@@ -290,7 +295,7 @@ func (d *daemon) updateLists(ctx context.Context) error {
 			return ctx.Err()
 		case <-time.After(wait):
 		}
-		args := []string{"lists", "update", "--storage-dir", d.config.Storage.Dir}
+		args := []string{"lists", "update", "--scheduled", "--storage-dir", d.config.Storage.Dir}
 		if d.app.configFile != "" {
 			args = append(args, "--config", d.app.configFile)
 		}

@@ -259,7 +259,7 @@ func (a *app) backupCommand() *cobra.Command {
 			return a.withFamily(func(f *household.Family) error {
 				file, err := os.OpenFile(args[0], os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 				if err != nil {
-					return fmt.Errorf("%s cannot be written: %s; choose a name that is free", args[0], cause(err))
+					return fmt.Errorf("%s cannot be written: %s", args[0], cause(err))
 				}
 				err = errors.Join(f.Backup(file), file.Sync(), file.Close())
 				if err != nil {

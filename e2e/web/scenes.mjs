@@ -42,6 +42,7 @@ export const looks = [
   { name: 'family-more', path: '/', steps: async page => { await page.locator('#more-1 summary').click() } },
   { name: 'family-empty', path: '/', set: [['/empty', {}]] },
   { name: 'family-trouble', path: '/', set: [['/trouble', { of: 'offline,storage' }]] },
+  { name: 'family-clock', path: '/', set: [['/trouble', { of: 'jump' }]] },
   { name: 'family-birthday', path: '/', set: [['/birthday', {}]] },
   { name: 'mine-birthday', path: '/me', device: 2, set: [['/birthday', {}]] },
   { name: 'missing', path: '/nowhere' },
