@@ -73,7 +73,7 @@ func TestCertificateIsReplaced(t *testing.T) {
 		mode      os.FileMode
 		want, log string
 	}{
-		{"nothing there", nil, nil, 0, "", "cert.pem cannot be read: no such file"},
+		{"nothing there", nil, nil, 0, "", "cert.pem cannot be read: there is no such file"},
 		{"a key that everybody can read", first, firstKey, 0o644, "", "chmod 600"},
 		{"a pair", first, firstKey, 0o600, "first.example", "certificate in force"},
 		{"the same pair", nil, nil, 0, "first.example", ""},

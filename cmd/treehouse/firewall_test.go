@@ -49,7 +49,7 @@ func TestWhoIsPaused(t *testing.T) {
 			}
 		}
 		for _, dev := range []household.Device{
-			{Name: "tablet", Person: 1, MACs: []household.MAC{mac(1), mac(2), {}, {0x33, 0x33, 0, 0, 0, 1}}},
+			{Name: "tablet", Person: 1, MACs: []household.MAC{mac(1), mac(2)}},
 			{Name: "laptop", Person: 2, MACs: []household.MAC{mac(3)}},
 			{Name: "television", MACs: []household.MAC{mac(4)}},
 			{Name: "thermostat", MACs: []household.MAC{mac(5)}, Keeps: true},
@@ -58,6 +58,8 @@ func TestWhoIsPaused(t *testing.T) {
 				return err
 			}
 		}
+		// An older file may hold what is refused today.
+		h.Devices[0].MACs = append(h.Devices[0].MACs, household.MAC{}, household.MAC{0x33, 0x33, 0, 0, 0, 1})
 		if err := h.SetNights(1, []household.Hours{{Days: household.AllDays, From: 20 * 60, To: 7 * 60}}); err != nil {
 			return err
 		}
