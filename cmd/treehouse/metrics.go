@@ -43,6 +43,7 @@ func (d *daemon) serveMetrics(ctx context.Context) error {
 		}{
 			{"treehouse_flash_bytes_written_total", "counter", "Bytes given to the disk.", d.familyFile.BytesWritten() + d.library.BytesWritten()},
 			{"treehouse_lists_names", "gauge", "Names in the lists in force.", uint64(trie.Names())},
+			{"treehouse_catalogue_edition", "gauge", "Number of the catalogue in force, 0 for the built-in one.", d.edition.Load()},
 			{"treehouse_lists_bytes", "gauge", "Bytes they take in memory.", uint64(trie.Size())},
 		} {
 			fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s %s\n%s %d\n", m.name, m.help, m.name, m.kind, m.name, m.value)
