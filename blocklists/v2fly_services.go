@@ -78,13 +78,16 @@ func (c *v2flyClaims) read(files []part, report *Report) error {
 			return err
 		}
 	}
+	for file, includes := range graph.includes { // nothing brings in what is no service
+		graph.includes[file] = slices.DeleteFunc(includes, func(in include) bool { return isCollection(in.file) || c.edition.IsNoService(in.file) })
+	}
 	c.findServices(&graph, report)
 	ways, missing := graph.routes(func(file string) (uint16, bool) {
 		topic, ok := c.own[file]
 		return topic, ok
 	})
-	for range missing {
-		report.refuse("", 0, NoInclude, nil)
+	if missing > 0 {
+		count(report, NoInclude, missing)
 	}
 	for _, m := range files {
 		c.readFile(m, ways, report)
@@ -115,7 +118,7 @@ func (c *v2flyClaims) findServices(graph *v2flyGraph, report *Report) {
 		id := known[file]
 		switch {
 		case id != "" && c.kinds[id].Kind != filter.KindService:
-			count(report, IsCategory)
+			count(report, IsCategory, 1)
 			continue
 		case id == "" && candidate[file] && !included[file]:
 			id = file
@@ -132,11 +135,11 @@ func (c *v2flyClaims) findServices(graph *v2flyGraph, report *Report) {
 }
 
 // count counts what is left out without a line to show.
-func count(report *Report, why Reason) {
+func count(report *Report, why Reason, n int) {
 	if report.Refused == nil {
 		report.Refused = map[Reason]int{}
 	}
-	report.Refused[why]++
+	report.Refused[why] += n
 }
 
 // readFile gathers the entries of one file for whom they belong to.
@@ -241,7 +244,7 @@ func (c *v2flyClaims) settle(report *Report) {
 		if len(of) == 0 {
 			delete(c.names, name)
 			if before > 0 {
-				count(report, IsAnothers)
+				count(report, IsAnothers, 1)
 			}
 		}
 	}

@@ -97,7 +97,7 @@ func (e *Edition) checkLines(clean func(filter.Name) string) error {
 		switch l.fact {
 		case "":
 		case "target":
-			if _, err := filter.ParseName(l.word); err != nil || t.Kind != filter.KindSafeSearch || targets[t] {
+			if name, err := filter.ParseName(l.word); err != nil || clean(name) != "" || t.Kind != filter.KindSafeSearch || targets[t] {
 				return bad("a target is one host's name, for a topic of safe search")
 			}
 			targets[t] = true
