@@ -122,7 +122,11 @@ func (e *Edition) checkLines(clean func(filter.Name) string) error {
 		if err != nil {
 			return bad("%.80q is not a name: %v", l.word, err)
 		}
-		if what := clean(name); what != "" {
+		what := clean(name)
+		if t.protected && name.Labels() > 1 {
+			what = "" // a state's own suffix is protected, gov.ie
+		}
+		if what != "" {
 			return bad("%s is %s", l.word, what)
 		}
 		key := t.ID + " " + string(name)

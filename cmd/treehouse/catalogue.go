@@ -59,7 +59,9 @@ func newCatalogueView(e *catalogue.Edition, inUse []string) *catalogueView {
 		}
 	}
 	v.Groups = len(groups)
-	e.Entries(func(string, filter.Name, filter.Mode) bool { v.Names++; return true })
+	names := map[string]bool{} // an edition may say again what is built in
+	e.Entries(func(topic string, name filter.Name, _ filter.Mode) bool { names[topic+string(name)] = true; return true })
+	v.Names = len(names)
 	return v
 }
 

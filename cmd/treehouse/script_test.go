@@ -41,7 +41,8 @@ func TestMain(m *testing.M) {
 //	ask [-b SOURCE] NAME [TYPE] [RCODE|ADDRESS ...] [ede=N]
 //	                        asks $DNS once and compares
 //	eventually ask ...      asks until it is so
-//	expand FILE             replaces $WEB in the file
+//	expand FILE             replaces $WEB, $WORK and $KEY_… in the file
+//	pack FOLDER ARCHIVE KEY packs and signs a folder, see sign_test.go
 //	make-bad                writes binary.bin and cut.txt.gz, which text cannot hold
 func TestScripts(t *testing.T) {
 	upstream := startUpstream(t)
@@ -61,7 +62,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start": start, "halt": halt, "ask": askCommand, "eventually": eventually, "make-bad": makeBad, "expand": expand,
+			"start": start, "halt": halt, "ask": askCommand, "eventually": eventually, "make-bad": makeBad, "expand": expand, "pack": pack,
 		},
 	})
 }
@@ -147,7 +148,7 @@ func eventually(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func expand(ts *testscript.TestScript, neg bool, args []string) {
-	text := strings.ReplaceAll(ts.ReadFile(args[0]), "$WEB", ts.Getenv("WEB"))
+	text := os.Expand(ts.ReadFile(args[0]), ts.Getenv)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
 }
 
