@@ -60,7 +60,10 @@ func newCatalogueView(e *catalogue.Edition, inUse []string) *catalogueView {
 	}
 	v.Groups = len(groups)
 	names := map[string]bool{} // an edition may say again what is built in
-	e.Entries(func(topic string, name filter.Name, _ filter.Mode) bool { names[topic+string(name)] = true; return true })
+	e.Entries(func(topic string, name filter.Name, _ filter.Mode) bool {
+		names[topic+string(name)] = true
+		return true
+	})
 	v.Names = len(names)
 	return v
 }
