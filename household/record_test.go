@@ -2,6 +2,8 @@ package household
 
 import (
 	"encoding/json"
+	"hash/maphash"
+	"reflect"
 	"testing"
 	"time"
 
@@ -37,8 +39,39 @@ func FuzzPerson(f *testing.F) {
 		h.State(p.ID, monday)
 		h.Lines(p.ID)
 		h.clone().Tidy(monday)
-		if _, err := h.records(); err != nil {
+		if _, _, err := h.records(nil, maphash.MakeSeed()); err != nil {
 			t.Errorf("it cannot be written: %v", err)
 		}
 	})
+}
+
+// TestDeviceSame: every field of a device counts. One that is added has to be
+// compared, or a change of it would not be written.
+func TestDeviceSame(t *testing.T) {
+	var device Device
+	for i := range reflect.TypeFor[Device]().NumField() {
+		other := device
+		field := reflect.ValueOf(&other).Elem().Field(i)
+		switch value := field.Addr().Interface().(type) {
+		case *time.Time:
+			*value = monday
+		case *Date:
+			*value = Date{Year: 2026, Month: 11, Day: 23}
+		default:
+			switch field.Kind() {
+			case reflect.String:
+				field.SetString("x")
+			case reflect.Slice:
+				field.Set(reflect.MakeSlice(field.Type(), 1, 1))
+			default:
+				field.SetUint(7)
+			}
+		}
+		if device.same(other) {
+			t.Errorf("%s does not count", reflect.TypeFor[Device]().Field(i).Name)
+		}
+	}
+	if !device.same(device.clone()) {
+		t.Error("a copy is another")
+	}
 }
