@@ -255,11 +255,14 @@ func BenchmarkChange(b *testing.B) {
 			if err := f.Change(func(h *Household) error { return crowd(h, size.people, size.devices) }); err != nil {
 				b.Fatal(err)
 			}
+			var last *Household
+			var policies []filter.Policy
 			for b.Loop() {
 				if err := f.Change(func(h *Household) error { return h.Pause(1, monday, time.Time{}) }); err != nil {
 					b.Fatal(err)
 				}
-				filter.NewSnapshot(trie, nil, f.Household().Policies())
+				policies, last = f.Household().PoliciesAfter(last, policies), f.Household()
+				filter.NewSnapshot(trie, nil, policies)
 			}
 		})
 	}
@@ -335,6 +338,8 @@ func TestIncrementalIsWhole(t *testing.T) {
 		must(t, err)
 		return string(text)
 	}
+	var last *Household
+	var policies []filter.Policy
 	for step := range 120 {
 		f, other := families[step%2], families[(step+1)%2]
 		inForce := f.Household()
@@ -351,6 +356,10 @@ func TestIncrementalIsWhole(t *testing.T) {
 		whole := openFamily(t, path).Household()
 		if got := f.Household(); !same(got, whole) || asJSON(got.Policies()) != asJSON(whole.Policies()) {
 			t.Fatalf("after step %d:\n%s\nin the file:\n%s", step, asJSON(got), asJSON(whole))
+		}
+		policies, last = f.Household().PoliciesAfter(last, policies), f.Household()
+		if asJSON(policies) != asJSON(whole.Policies()) {
+			t.Fatalf("step %d: the policies are %s, and whole %s", step, asJSON(policies), asJSON(whole.Policies()))
 		}
 	}
 }

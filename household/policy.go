@@ -22,6 +22,34 @@ func (h *Household) Policies() []filter.Policy {
 	return policies
 }
 
+// PoliciesAfter is Policies for who has those of another state of the household,
+// an earlier one: whoever nothing has changed for keeps theirs, which the result
+// shares.
+func (h *Household) PoliciesAfter(last *Household, policies []filter.Policy) []filter.Policy {
+	if last == nil || h.bands != last.bands || h.zone != last.zone || !h.Settings.rulesAs(last.Settings) {
+		return h.Policies()
+	}
+	fresh := make([]filter.Policy, 0, len(h.People)+1)
+	fresh = append(fresh, policies[0])
+	i := 0 // in last.People; both are by ID
+	for _, p := range h.People {
+		for i < len(last.People) && last.People[i].ID < p.ID {
+			i++
+		}
+		if i < len(last.People) && last.People[i].same(p) {
+			fresh = append(fresh, policies[i+1])
+		} else {
+			fresh = append(fresh, h.policy(p))
+		}
+	}
+	return fresh
+}
+
+// rulesAs tells whether what settings say of everyone's rules is the same.
+func (s Settings) rulesAs(o Settings) bool {
+	return s.Default == o.Default && s.Paused == o.Paused && slices.Equal(s.Overlays, o.Overlays) && slices.Equal(s.Holidays, o.Holidays)
+}
+
 // policy compiles one person.
 func (h *Household) policy(p Person) filter.Policy {
 	band, ok := h.bands.Band(p.Band)

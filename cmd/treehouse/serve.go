@@ -62,9 +62,11 @@ type daemon struct {
 	server     *resolver.Server
 	tally      household.Tally
 	clock      *clock
-	changed    chan struct{} // tells that the family has changed
-	build      uint64        // the number of the build in force
-	edition    atomic.Uint64 // the number of the catalogue it was made with; 0: the built-in one
+	changed    chan struct{}        // tells that the family has changed
+	policies   []filter.Policy      // of compiled; bind's own
+	compiled   *household.Household // nil at first
+	build      uint64               // the number of the build in force
+	edition    atomic.Uint64        // the number of the catalogue it was made with; 0: the built-in one
 
 	pages       *web.Server // nil: none
 	pageSockets []net.Listener
@@ -254,7 +256,8 @@ func (d *daemon) sayWhatIsGone(trie *filter.Trie) {
 // bind puts the family's rules and the lists in force together.
 func (d *daemon) bind(trie *filter.Trie) {
 	h := d.family.Household()
-	policies := h.Policies()
+	d.policies, d.compiled = h.PoliciesAfter(d.compiled, d.policies), h
+	policies := d.policies
 	if !d.clock.isSet() {
 		policies = h.PoliciesWithoutClock()
 	}
