@@ -1,6 +1,7 @@
 package household
 
 import (
+	"reflect"
 	"slices"
 	"time"
 
@@ -36,7 +37,7 @@ func (h *Household) PoliciesAfter(last *Household, policies []filter.Policy) []f
 		for i < len(last.People) && last.People[i].ID < p.ID {
 			i++
 		}
-		if i < len(last.People) && last.People[i].same(p) {
+		if i < len(last.People) && reflect.DeepEqual(last.People[i], p) {
 			fresh = append(fresh, policies[i+1])
 		} else {
 			fresh = append(fresh, h.policy(p))

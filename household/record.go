@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"hash/maphash"
 	"reflect"
-	"slices"
 	"strconv"
 	"time"
 
@@ -61,21 +60,11 @@ type sums struct {
 type item[T any] interface {
 	number() uint32 // the ID
 	clone() T
-	same(T) bool // nothing was altered; false costs only time
 }
 
 func (p Person) number() uint32  { return uint32(p.ID) }
 func (d Device) number() uint32  { return uint32(d.ID) }
 func (r Request) number() uint32 { return uint32(r.ID) }
-
-func (p Person) same(o Person) bool   { return reflect.DeepEqual(p, o) }
-func (r Request) same(o Request) bool { return reflect.DeepEqual(r, o) }
-
-// same is by hand: there are a thousand devices, and reflection is slow.
-func (d Device) same(o Device) bool {
-	return d.ID == o.ID && d.Name == o.Name && d.Person == o.Person && d.Hint == o.Hint && d.Seen == o.Seen && d.Logged == o.Logged &&
-		slices.Equal(d.Addrs, o.Addrs) && slices.Equal(d.MACs, o.MACs) && slices.Equal(d.Clients, o.Clients)
-}
 
 // records are all values of the household, as they are written. What equals a
 // value that the file has been found with is taken from there; nil: all is
@@ -107,12 +96,9 @@ func encode[T item[T]](all map[record][]byte, bucket string, items []T, found *s
 	for i := range items {
 		r := record{bucket, idKey(items[i].number())}
 		var value []byte
-		if found != nil {
-			if was, ok := found.known[r].(*T); ok && (*was).same(items[i]) {
-				value = found.values[r]
-			}
-		}
-		if value == nil {
+		if found != nil && reflect.DeepEqual(found.known[r], any(&items[i])) {
+			value = found.values[r]
+		} else {
 			var err error
 			if value, err = json.Marshal(items[i]); err != nil {
 				return nil, err
