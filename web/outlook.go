@@ -145,7 +145,9 @@ func (p *page) nextLine(o outlook) string {
 // Group is what a group of services is called. Those that the catalogue has given
 // up have none.
 func (p *page) Group(id string) string {
-	id = cmp.Or(id, "other")
+	if id == "" {
+		id = "other"
+	}
 	if p.Has("group." + id) {
 		return p.T("group." + id)
 	}
