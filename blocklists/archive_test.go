@@ -95,12 +95,7 @@ func TestHostileArchive(t *testing.T) {
 }
 
 func TestV2flyArchive(t *testing.T) {
-	l := testLibrary(t, func(o *Options) {
-		o.Catalogue.V2fly = func(file string) (string, bool) {
-			topic, ok := map[string]string{"tiktok": "tiktok", "category-ads": "ads"}[file]
-			return topic, ok
-		}
-	})
+	l := testLibrary(t)
 	path := archive(t, "v2fly.tar.gz",
 		member{name: "dlc/LICENSE", content: "MIT"},
 		member{name: "dlc/data/category-ads", content: "include:tiktok @ads\ninclude:loop\ninclude:nowhere\n"},

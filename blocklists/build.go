@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/treehouse-dns/treehouse/blocklists/catalogue"
 	"github.com/treehouse-dns/treehouse/filter"
 	"github.com/treehouse-dns/treehouse/store"
 )
@@ -29,9 +30,10 @@ func (l *Library) Build(ctx context.Context) (Build, error) {
 	if err != nil {
 		return Build{}, err
 	}
-	c := l.newCompiler(sources)
+	edition := l.catalogue()
+	c := l.newCompiler(edition, sources)
 	c.witness(l.opt.Witnesses)
-	build := Build{Number: last.Number + 1, Sources: len(c.sources), Unknown: c.unknown}
+	build := Build{Number: last.Number + 1, Sources: len(c.sources), Unknown: c.unknown, Catalogue: edition.About}
 	compile := func(w io.Writer) error {
 		build.Stats, err = filter.BuildTrie(w, c.topics, c.entries(ctx), filter.BuildOptions{Memory: l.opt.Memory})
 		return err
@@ -110,10 +112,10 @@ func (l *Library) Snapshot() (*filter.Trie, error) {
 
 // catalogueTrie compiles the catalogue alone.
 func (l *Library) catalogueTrie() (*filter.Trie, error) {
-	c := l.newCompiler(nil)
+	c := l.newCompiler(l.catalogue(), nil)
 	var out bytes.Buffer
 	if _, err := filter.BuildTrie(&out, c.topics, c.entries(context.Background()), filter.BuildOptions{Memory: l.opt.Memory}); err != nil {
-		return nil, fmt.Errorf("the built-in catalogue cannot be compiled: %w", err)
+		return nil, fmt.Errorf("the catalogue cannot be compiled: %w", err)
 	}
 	return filter.OpenTrie(out.Bytes())
 }
@@ -135,25 +137,21 @@ type compiledSource struct {
 // noTopic marks a source's topic that has no place in the table.
 const noTopic = filter.AnyCategory
 
-func (l *Library) newCompiler(sources []SourceState) *compiler {
-	c := &compiler{file: l.file, topics: l.opt.Catalogue.Topics()}
+func (l *Library) newCompiler(edition *catalogue.Edition, sources []SourceState) *compiler {
+	c := &compiler{file: l.file, topics: edition.Topics()}
 	place := map[string]filter.TopicID{}
 	for i, t := range c.topics {
 		place[t.ID] = filter.TopicID(i)
 	}
-	l.opt.Catalogue.Entries(func(topic string, name filter.Name, mode filter.Mode) bool {
-		if id, ok := place[topic]; ok {
-			c.own = append(c.own, appendTail(appendNameKey(nil, name), mode, uint16(id)))
-		} else if !slices.Contains(c.unknown, topic) {
-			c.unknown = append(c.unknown, topic)
-		}
+	edition.Entries(func(topic string, name filter.Name, mode filter.Mode) bool {
+		c.own = append(c.own, appendTail(appendNameKey(nil, name), mode, uint16(place[topic])))
 		return true
 	})
 	protect := func(name filter.Name) bool {
 		c.own = append(c.own, appendTail(appendNameKey(nil, name), filter.Except, uint16(filter.AnyCategory)))
 		return true
 	}
-	l.opt.Catalogue.Protected(protect)
+	edition.Protected(protect)
 	for _, name := range l.opt.Own {
 		protect(name)
 	}

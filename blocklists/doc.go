@@ -10,6 +10,10 @@
 // Each of these steps either finishes or leaves what was there: the last good
 // list, the last good snapshot.
 //
+// The catalogue itself can be another than the built-in one (replacement): text
+// or v2fly's files, signed where they are fetched, checked as a whole before they
+// count, and never able to take away what protects a child.
+//
 // What a list may do is bounded too: a public suffix, a protected name, or a
 // name that has no place in DNS is refused and counted, with the line it stood
 // on; a file that is no list at all is refused whole; and an update that changes

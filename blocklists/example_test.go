@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/treehouse-dns/treehouse/blocklists"
+	"github.com/treehouse-dns/treehouse/blocklists/catalogue"
 	"github.com/treehouse-dns/treehouse/filter"
 )
 
@@ -18,11 +19,12 @@ func Example() {
 	os.WriteFile(list, []byte("0.0.0.0 casino.example\n0.0.0.0 com\n"), 0o600)
 
 	ctx := context.Background()
-	lists, err := blocklists.Open(dir, blocklists.Options{Catalogue: blocklists.Catalogue{
-		Topics:    func() []filter.Topic { return []filter.Topic{{ID: "gambling", Kind: filter.KindCategory}} },
-		Entries:   func(func(string, filter.Name, filter.Mode) bool) {},
-		Protected: func(func(filter.Name) bool) {},
-	}})
+	small, err := catalogue.New(catalogue.About{}, []catalogue.File{{Name: "topics.txt", Text: "@kind category\ngambling = Gambling\n"}}, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	lists, err := blocklists.Open(dir, blocklists.Options{Catalogue: small})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -229,7 +229,7 @@ func TestMergeTwin(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := l.newCompiler(sources)
+		c := l.newCompiler(l.catalogue(), sources)
 		for range 2 { // it is the same each time
 			seen := map[entry]bool{}
 			var last filter.Name

@@ -2,14 +2,17 @@ package blocklists
 
 import (
 	"bytes"
+	"slices"
 
+	"github.com/treehouse-dns/treehouse/blocklists/catalogue"
 	"github.com/treehouse-dns/treehouse/filter"
 	"github.com/treehouse-dns/treehouse/store"
 )
 
 // Origin is who says what about a name.
 type Origin struct {
-	Source string      // a source's ID; "" is the built-in catalogue
+	Source string      // a source's ID; "" is the catalogue
+	Said   string      // of the catalogue: which one, such as "Example Telecom 7"; "" is the built-in one
 	Topic  string      // the topic's ID; "" for a protected name
 	Name   filter.Name // what is listed: the name asked for or one above it
 	Mode   filter.Mode
@@ -20,26 +23,15 @@ type Origin struct {
 func (l *Library) Find(name filter.Name) ([]Origin, error) {
 	var found []Origin
 	key := appendNameKey(nil, name)
-	take := func(source string, r record, topic string) {
-		mode := r.mode()
-		if mode&^filter.Important == filter.Exact && !bytes.Equal(r.key(), key) {
-			return
+	take := func(at filter.Name, mode filter.Mode, o Origin) {
+		if mode&^filter.Important != filter.Exact || len(at) == len(name) {
+			o.Name, o.Mode = at, mode
+			found = append(found, o)
 		}
-		found = append(found, Origin{Source: source, Topic: topic, Name: r.appendName(nil), Mode: mode})
 	}
-	c := l.newCompiler(nil)
-	parents(key, func(parent record) bool {
-		for _, r := range c.own {
-			if bytes.Equal(r.key(), parent) {
-				topic := ""
-				if int(r.topic()) < len(c.topics) {
-					topic = c.topics[r.topic()].ID
-				}
-				take("", r, topic)
-			}
-		}
-		return true
-	})
+	for _, o := range l.claimed(name) {
+		take(o.name, o.mode, o.Origin)
+	}
 	sources, err := l.Sources()
 	if err != nil {
 		return nil, err
@@ -51,7 +43,7 @@ func (l *Library) Find(name filter.Name) ([]Origin, error) {
 			parents(key, func(parent record) bool {
 				err = eachOf(table, inflate, parent, func(r record) {
 					if int(r.topic()) < len(s.Topics) {
-						take(s.ID, r, s.Topics[r.topic()])
+						take(r.appendName(nil), r.mode(), Origin{Source: s.ID, Topic: s.Topics[r.topic()]})
 					}
 				})
 				return err == nil
@@ -63,6 +55,45 @@ func (l *Library) Find(name filter.Name) ([]Origin, error) {
 		}
 	}
 	return found, nil
+}
+
+// claim is what the catalogue says of a name.
+type claim struct {
+	name filter.Name
+	mode filter.Mode
+	Origin
+}
+
+// claimed is what the catalogue says of a name and those above it, the topmost
+// first.
+func (l *Library) claimed(name filter.Name) []claim {
+	edition := l.catalogue()
+	said := ""
+	if !edition.IsBuiltIn() {
+		said = edition.String()
+	}
+	var at [filter.MaxLabels + 1][]claim // by number of labels
+	add := func(c claim) {
+		if name.IsBelow(c.name) {
+			n := c.name.Labels()
+			at[n] = append(at[n], c)
+		}
+	}
+	edition.Claims(func(c catalogue.Claim) bool {
+		o := Origin{Topic: c.Topic, Said: said}
+		if c.BuiltIn {
+			o.Said = ""
+		}
+		if c.Topic == "" {
+			c.Mode = filter.Except
+		}
+		add(claim{c.Name, c.Mode, o})
+		return true
+	})
+	for _, own := range l.opt.Own {
+		add(claim{own, filter.Except, Origin{}})
+	}
+	return slices.Concat(at[:]...)
 }
 
 // eachOf calls fn with each record of one name in a table.

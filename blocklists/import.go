@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/treehouse-dns/treehouse/blocklists/catalogue"
 	"github.com/treehouse-dns/treehouse/filter"
 	"github.com/treehouse-dns/treehouse/store"
 )
@@ -102,7 +103,7 @@ func (l *Library) importOne(ctx context.Context, source Source, files []string) 
 // importer is one source on its way in.
 type importer struct {
 	source    Source
-	catalogue Catalogue
+	catalogue *catalogue.Edition
 	report    Report
 	sorter    *sorter
 	protected map[string]struct{} // keys that no list may block
@@ -114,14 +115,15 @@ type importer struct {
 }
 
 func (l *Library) newImporter(source Source) *importer {
+	edition := l.catalogue()
 	im := &importer{
-		source: source, catalogue: l.opt.Catalogue,
+		source: source, catalogue: edition,
 		report:    Report{Source: source.ID, Format: source.Format},
 		sorter:    newSorter(l.opt.Temp, l.opt.Memory/2),
-		protected: l.protectedKeys(),
+		protected: l.protectedKeys(edition),
 		known:     map[string]bool{},
 	}
-	for _, t := range l.opt.Catalogue.Topics() {
+	for _, t := range edition.Topics() {
 		im.known[t.ID] = t.Kind == filter.KindCategory || t.Kind == filter.KindService
 	}
 	return im
@@ -129,20 +131,15 @@ func (l *Library) newImporter(source Source) *importer {
 
 // protectedKeys are the names that a list may not block: what the catalogue
 // protects, lifelines, and the router's own.
-func (l *Library) protectedKeys() map[string]struct{} {
+func (l *Library) protectedKeys(edition *catalogue.Edition) map[string]struct{} {
 	keys := map[string]struct{}{}
 	add := func(name filter.Name) { keys[string(appendNameKey(nil, name))] = struct{}{} }
 	for _, name := range l.opt.Own {
 		add(name)
 	}
-	l.opt.Catalogue.Protected(func(name filter.Name) bool { add(name); return true })
-	lifeline := map[string]bool{}
-	for _, t := range l.opt.Catalogue.Topics() {
-		lifeline[t.ID] = t.Kind == filter.KindLifeline
-	}
-	l.opt.Catalogue.Entries(func(topic string, name filter.Name, _ filter.Mode) bool {
-		if lifeline[topic] {
-			add(name)
+	edition.Claims(func(c catalogue.Claim) bool {
+		if c.Topic == "" || c.Kind == filter.KindLifeline {
+			add(c.Name)
 		}
 		return true
 	})

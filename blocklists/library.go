@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/treehouse-dns/treehouse/blocklists/catalogue"
 	"github.com/treehouse-dns/treehouse/filter"
 	"github.com/treehouse-dns/treehouse/store"
 )
@@ -18,9 +19,12 @@ import (
 // The names in blocklists.db.
 const (
 	fileName      = "blocklists.db"
-	sourcesBucket = "sources"  // id → SourceState as JSON
-	buildBucket   = "build"    // "last" → Build as JSON
-	snapshotTable = "snapshot" // what filter.OpenTrie reads
+	sourcesBucket = "sources" // id → SourceState as JSON
+	buildBucket   = "build"   // "last" → Build as JSON
+
+	catalogueBucket = "catalogue" // "state" → CatalogueState as JSON
+	catalogueTable  = "catalogue" // the replacement's texts, see encodeEdition
+	snapshotTable   = "snapshot"  // what filter.OpenTrie reads
 )
 
 const (
@@ -37,10 +41,13 @@ const (
 // Options say what a Library works with. Catalogue is needed; the rest has
 // defaults.
 type Options struct {
-	Catalogue Catalogue
-	Memory    int           // bytes that an import or a build may hold at once; 0 is 16 MiB
-	Temp      string        // folder of files that live while an import runs; "" is the library's own
-	Own       []filter.Name // names of the router itself, protected like the catalogue's
+	Catalogue *catalogue.Edition // what the program itself knows
+	// Replacement is a catalogue to take in place of that; zero: none.
+	Replacement Replacement
+
+	Memory int           // bytes that an import or a build may hold at once; 0 is 16 MiB
+	Temp   string        // folder of files that live while an import runs; "" is the library's own
+	Own    []filter.Name // names of the router itself, protected like the catalogue's
 	// Witnesses are names that no collision of hashes may touch, such as the most
 	// visited sites; nil: none beside those that are proved in any case.
 	Witnesses func(yield func(filter.Name) bool)
@@ -81,6 +88,8 @@ type Build struct {
 	Stats   filter.BuildStats
 	Sources int
 	Unknown []string // topics of sources that the catalogue does not know any more
+
+	Catalogue catalogue.About // what it was built with
 }
 
 // Open opens the lists in a folder, made if it is not there.
@@ -249,7 +258,7 @@ func (l *Library) check(s Source) error {
 // that begin alike.
 func (l *Library) checkTopic(id string) error {
 	var near, all []string
-	for _, t := range l.opt.Catalogue.Topics() {
+	for _, t := range l.catalogue().Topics() {
 		if t.ID == id {
 			return nil
 		}

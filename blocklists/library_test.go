@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/treehouse-dns/treehouse/blocklists/catalogue"
 	"github.com/treehouse-dns/treehouse/filter"
 )
 
@@ -23,28 +24,34 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// testTopics are the topics of the catalogue that tests use.
-var testTopics = []filter.Topic{
-	{ID: "adult", Kind: filter.KindCategory}, {ID: "gambling", Kind: filter.KindCategory}, {ID: "ads", Kind: filter.KindCategory},
-	{ID: "drugs", Kind: filter.KindCategory}, {ID: "tiktok", Kind: filter.KindService, Group: "social"},
-	{ID: "helplines", Kind: filter.KindLifeline}, {ID: "kids", Kind: filter.KindListed},
-}
-
-func testCatalogue() Catalogue {
-	return Catalogue{
-		Topics: func() []filter.Topic { return testTopics },
-		Entries: func(yield func(string, filter.Name, filter.Mode) bool) {
-			_ = yield("tiktok", filter.MustName("tiktok.com"), filter.Suffix) &&
-				yield("helplines", filter.MustName("childline.example"), filter.Suffix) &&
-				yield("adult", filter.MustName("core-adult.example"), filter.Suffix)
-		},
-		Protected: func(yield func(filter.Name) bool) { yield(filter.MustName("news.example")) },
-		UT1: func(category string) (string, bool) {
-			topic, ok := map[string]string{"drogue": "drugs", "gambling": "gambling", "adult": "adult"}[category]
-			return topic, ok
-		},
-		V2fly: func(file string) (string, bool) { return file, file == "tiktok" },
+// testCatalogue is a small catalogue to build on.
+func testCatalogue() *catalogue.Edition {
+	e, err := catalogue.New(catalogue.About{Title: "test"}, []catalogue.File{{Name: "test.txt", Text: `
+@kind category
+adult = Adult
+  core-adult.example
+gambling = Gambling
+ads = Ads
+drugs = Drugs
+  ut1: drogue
+@kind service
+@group social
+tiktok = TikTok
+  tiktok.com
+@kind lifeline
+helplines = Helplines
+  childline.example
+@kind listed
+kids = Kids
+@kind protected
+news = News
+  news.example
+@kind category
+`}, {Name: "facts.txt", Text: "adult\n  ut1: adult\ngambling\n  ut1: gambling\nads\n  v2fly: category-ads\n"}}, nil)
+	if err != nil {
+		panic(err)
 	}
+	return e
 }
 
 // testNow is when tests take place.

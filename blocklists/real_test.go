@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/treehouse-dns/treehouse/blocklists/catalogue"
 )
 
 // shared is the folder with real lists, which are not part of the repository.
@@ -61,10 +63,7 @@ func TestRealLists(t *testing.T) {
 		t.Skip("real lists take seconds")
 	}
 	dir := filepath.Join(shared(t), "lists")
-	l := testLibrary(t, func(o *Options) {
-		o.Catalogue.UT1 = func(string) (string, bool) { return "adult", true }
-		o.Catalogue.V2fly = func(file string) (string, bool) { return file, file == "tiktok" }
-	})
+	l := testLibrary(t, func(o *Options) { o.Catalogue = catalogue.BuiltIn() })
 	var files []string
 	filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
 		if err == nil && !d.IsDir() && d.Name() != "LICENSE" {
@@ -93,6 +92,6 @@ func TestRealLists(t *testing.T) {
 	}
 	build := mustBuild(t, l)
 	t.Logf("built %+v", build.Stats)
-	want(t, "a name of the malware list's neighbour", topicsOf(t, l, "www.bestgore.com"), "adult")
+	want(t, "a name of the malware list's neighbour", topicsOf(t, l, "www.bestgore.com"), "adult,hate")
 	want(t, "a top site", topicsOf(t, l, "wikipedia.org"), "")
 }

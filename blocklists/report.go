@@ -23,6 +23,8 @@ const (
 	NoInclude    Reason = "an include that is not in the archive"
 	IsProtected  Reason = "a protected name"
 	NoTopic      Reason = "a category that has no topic here"
+	IsCategory   Reason = "a file about a category: that is a list for lists.sources"
+	IsAnothers   Reason = "a name that is known already, or of another service, or of several"
 )
 
 // maxSamples is how many refused lines a report keeps, and maxSampleLen how

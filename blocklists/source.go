@@ -5,8 +5,6 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-
-	"github.com/treehouse-dns/treehouse/filter"
 )
 
 // Source is one list that somebody else keeps.
@@ -51,16 +49,6 @@ func ParseFormat(s string) (Format, error) {
 		}
 	}
 	return "", fmt.Errorf("there is no list format %q; choose one of %v", s, formats)
-}
-
-// Catalogue is what the program itself knows of topics and names: a package's
-// functions, or a test's.
-type Catalogue struct {
-	Topics    func() []filter.Topic
-	Entries   func(yield func(topic string, name filter.Name, mode filter.Mode) bool)
-	Protected func(yield func(filter.Name) bool)            // names that no list may block
-	UT1       func(category string) (topic string, ok bool) // the topic of a UT1 folder
-	V2fly     func(file string) (topic string, ok bool)     // the topic of a v2fly file
 }
 
 // maxIDLen is the longest ID in bytes: it is typed, printed in tables and kept

@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"hash/maphash"
 	"io"
-	"maps"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -31,6 +31,8 @@ type Family struct {
 	file *store.File
 	opt  Options
 
+	seed maphash.Seed // of sums
+
 	writing sync.Mutex // one change of this process at a time
 	now     atomic.Pointer[state]
 	network atomic.Pointer[Network]
@@ -44,6 +46,7 @@ type Family struct {
 type state struct {
 	household *Household
 	clients   *Clients
+	sums      sums // of the household as the file has it
 }
 
 // Open loads the household from its file. A file that holds none gives a
@@ -55,7 +58,7 @@ func Open(file *store.File, opt Options) (*Family, error) {
 	if opt.Zone == nil {
 		opt.Zone = time.UTC
 	}
-	f := &Family{file: file, opt: opt}
+	f := &Family{file: file, opt: opt, seed: maphash.MakeSeed()}
 	return f, f.Reload()
 }
 
@@ -87,8 +90,9 @@ func (f *Family) Change(change func(h *Household) error) error {
 	f.writing.Lock()
 	defer f.writing.Unlock()
 	var next *Household
+	var written sums
 	err := f.file.Update(func(tx *store.Tx) error {
-		h, before, err := load(tx, f.opt.Bands, f.opt.Zone)
+		h, found, err := load(tx, f.opt.Bands, f.opt.Zone, f.now.Load(), f.seed)
 		if err != nil {
 			return err
 		}
@@ -99,12 +103,12 @@ func (f *Family) Change(change func(h *Household) error) error {
 		if err := h.check(); err != nil {
 			return err
 		}
-		after, err := h.records()
+		after, of, err := h.records(found, f.seed)
 		if err != nil {
 			return err
 		}
-		next = h
-		if err := save(tx, before, after); err != nil {
+		next, written = h, of
+		if err := save(tx, found.values, after); err != nil {
 			return err
 		}
 		return sweepCounts(tx, h, f.opt.Now().In(f.opt.Zone))
@@ -113,7 +117,7 @@ func (f *Family) Change(change func(h *Household) error) error {
 		return err
 	}
 	before := f.Household()
-	f.put(next)
+	f.put(next, written)
 	f.announce(before, next)
 	return nil
 }
@@ -134,34 +138,28 @@ func (f *Family) Reload() error {
 
 func (f *Family) reload() error {
 	var next *Household
+	var found *stored
 	err := f.file.View(func(tx *store.Tx) (err error) {
-		if next, _, err = load(tx, f.opt.Bands, f.opt.Zone); err == nil {
+		if next, found, err = load(tx, f.opt.Bands, f.opt.Zone, f.now.Load(), f.seed); err == nil {
 			err = next.check()
 		}
 		return err
 	})
 	if err == nil {
-		if current := f.now.Load(); current == nil || !same(current.household, next) {
-			f.put(next)
+		if f.now.Load() == nil || !found.same {
+			f.put(next, found.sums)
 		}
 		return nil
 	}
 	if f.now.Load() == nil { // there has to be one: the safe profile for everybody
-		f.put(New(f.opt.Bands, f.opt.Zone))
+		f.put(New(f.opt.Bands, f.opt.Zone), sums{})
 	}
 	return err
 }
 
-// same tells whether two households would be written alike.
-func same(a, b *Household) bool {
-	x, errX := a.records()
-	y, errY := b.records()
-	return errX == nil && errY == nil && maps.EqualFunc(x, y, bytes.Equal)
-}
-
 // put puts a household in force and tells everyone who asked for it.
-func (f *Family) put(h *Household) {
-	f.now.Store(&state{household: h, clients: h.Clients(f.network.Load())})
+func (f *Family) put(h *Household, of sums) {
+	f.now.Store(&state{household: h, clients: h.Clients(f.network.Load()), sums: of})
 	f.tell()
 }
 
@@ -171,8 +169,8 @@ func (f *Family) SetNetwork(n *Network) {
 	f.writing.Lock()
 	defer f.writing.Unlock()
 	f.network.Store(n)
-	h := f.now.Load().household
-	f.now.Store(&state{household: h, clients: h.Clients(n)})
+	now := f.now.Load()
+	f.now.Store(&state{household: now.household, clients: now.household.Clients(n), sums: now.sums})
 }
 
 // Notify puts an empty struct into c whenever another household is in force; it

@@ -2,10 +2,15 @@ package household
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/maphash"
+	"maps"
+	"math/rand/v2"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -250,12 +255,112 @@ func BenchmarkChange(b *testing.B) {
 			if err := f.Change(func(h *Household) error { return crowd(h, size.people, size.devices) }); err != nil {
 				b.Fatal(err)
 			}
+			var last *Household
+			var policies []filter.Policy
 			for b.Loop() {
 				if err := f.Change(func(h *Household) error { return h.Pause(1, monday, time.Time{}) }); err != nil {
 					b.Fatal(err)
 				}
-				filter.NewSnapshot(trie, nil, f.Household().Policies())
+				policies, last = f.Household().PoliciesAfter(last, policies), f.Household()
+				filter.NewSnapshot(trie, nil, policies)
 			}
 		})
+	}
+}
+
+// same tells whether two households would be written alike.
+func same(a, b *Household) bool {
+	x, _, errX := a.records(nil, maphash.MakeSeed())
+	y, _, errY := b.records(nil, maphash.MakeSeed())
+	return errX == nil && errY == nil && maps.EqualFunc(x, y, bytes.Equal)
+}
+
+// TestIncrementalIsWhole holds that a household which has been changed again and
+// again, by two processes, is the one that stands in the file, and that nothing
+// which was given to a reader is altered by it.
+func TestIncrementalIsWhole(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	path := filepath.Join(t.TempDir(), "household.db")
+	families := [2]*Family{openFamily(t, path), openFamily(t, path)}
+	must(t, families[0].Change(func(h *Household) error { return crowd(h, 6, 40) }))
+	must(t, families[1].Reload())
+	anyone := func(h *Household) *Person { return &h.People[random.IntN(len(h.People))] }
+	changes := []func(h *Household) error{
+		func(h *Household) error { return h.Pause(anyone(h).ID, monday, monday.Add(time.Hour)) },
+		func(h *Household) error { return h.SetSwitch(anyone(h).ID, "tiktok", random.IntN(2) == 0) },
+		func(h *Household) error {
+			_, err := h.MoreTime(anyone(h).ID, "group:gaming", time.Hour, monday, "more")
+			return err
+		},
+		func(h *Household) error { // what a careless caller may do: alter in place
+			p := anyone(h)
+			for i := range p.Names {
+				p.Names[i].Name = fmt.Sprintf("n%d.example", random.IntN(99))
+			}
+			for key := range p.Switch {
+				p.Switch[key] = !p.Switch[key]
+			}
+			return nil
+		},
+		func(h *Household) error {
+			d := &h.Devices[random.IntN(len(h.Devices))]
+			if len(d.MACs) > 0 {
+				d.MACs[0][5] ^= 1 << random.IntN(8)
+			}
+			d.Name = fmt.Sprintf("device %d", random.IntN(1000))
+			return nil
+		},
+		func(h *Household) error {
+			at := random.IntN(len(h.Devices))
+			h.Devices = slices.Delete(h.Devices, at, at+1)
+			return nil
+		},
+		func(h *Household) error {
+			if len(h.People) > 3 {
+				h.RemovePerson(anyone(h).ID)
+			}
+			return nil
+		},
+		func(h *Household) error {
+			_, err := h.AddPerson(Person{Name: fmt.Sprint("child ", h.Settings.LastPerson), Band: "6-9"})
+			return err
+		},
+		func(h *Household) error { _, err := h.AddDevice(Device{Name: "new"}); return err },
+		func(h *Household) error {
+			h.Settings.Paused = Pause{From: monday, Until: monday.Add(time.Hour)}
+			return nil
+		},
+		func(h *Household) error { return h.KeepConnection(h.Devices[random.IntN(len(h.Devices))].ID, random.IntN(2) == 0) },
+		func(*Household) error { return nil },
+		func(h *Household) error { h.People[0].Name = "nobody"; return errors.New("no, after all") },
+	}
+	asJSON := func(v any) string {
+		text, err := json.Marshal(v)
+		must(t, err)
+		return string(text)
+	}
+	var last *Household
+	var policies []filter.Policy
+	for step := range 120 {
+		f, other := families[step%2], families[(step+1)%2]
+		inForce := f.Household()
+		before := asJSON(inForce)
+		if f.Change(changes[random.IntN(len(changes))]) != nil { // which changes nothing, and leaves what the other did
+			must(t, f.Reload())
+		}
+		if asJSON(inForce) != before {
+			t.Fatalf("step %d has altered a household that readers have", step)
+		}
+		if random.IntN(3) > 0 { // else it meets the change in its own next one
+			must(t, other.Reload())
+		}
+		whole := openFamily(t, path).Household()
+		if got := f.Household(); !same(got, whole) || asJSON(got.Policies()) != asJSON(whole.Policies()) {
+			t.Fatalf("after step %d:\n%s\nin the file:\n%s", step, asJSON(got), asJSON(whole))
+		}
+		policies, last = f.Household().PoliciesAfter(last, policies), f.Household()
+		if asJSON(policies) != asJSON(whole.Policies()) {
+			t.Fatalf("step %d: the policies are %s, and whole %s", step, asJSON(policies), asJSON(whole.Policies()))
+		}
 	}
 }

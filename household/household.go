@@ -168,27 +168,41 @@ func (h *Household) clone() *Household {
 	c := *h
 	c.Settings.Holidays = slices.Clone(h.Settings.Holidays)
 	c.Settings.Overlays = slices.Clone(h.Settings.Overlays)
-	c.People = slices.Clone(h.People)
-	for i := range c.People {
-		p := &c.People[i]
-		p.Switch = maps.Clone(p.Switch)
-		p.Names = slices.Clone(p.Names)
-		p.Homework = slices.Clone(p.Homework)
-		p.Exceptions = slices.Clone(p.Exceptions)
-		p.Tickets = slices.Clone(p.Tickets)
-		if p.Nights != nil {
-			nights := slices.Clone(*p.Nights)
-			p.Nights = &nights
-		}
-	}
-	c.Devices = slices.Clone(h.Devices)
-	for i := range c.Devices {
-		d := &c.Devices[i]
-		d.Addrs, d.MACs, d.Clients = slices.Clone(d.Addrs), slices.Clone(d.MACs), slices.Clone(d.Clients)
-	}
-	c.Requests = slices.Clone(h.Requests)
-	for i := range c.Requests {
-		c.Requests[i].Again = slices.Clone(c.Requests[i].Again)
-	}
+	c.People, c.Devices, c.Requests = clones(h.People), clones(h.Devices), clones(h.Requests)
 	return &c
+}
+
+func clones[T item[T]](items []T) []T {
+	out := slices.Clone(items)
+	for i := range out {
+		out[i] = out[i].clone()
+	}
+	return out
+}
+
+// clone is a copy that shares nothing which may be altered.
+func (p Person) clone() Person {
+	p.Switch = maps.Clone(p.Switch)
+	p.Names = slices.Clone(p.Names)
+	p.Homework = slices.Clone(p.Homework)
+	for i := range p.Homework {
+		p.Homework[i].Groups = slices.Clone(p.Homework[i].Groups)
+	}
+	p.Exceptions = slices.Clone(p.Exceptions)
+	p.Tickets = slices.Clone(p.Tickets)
+	if p.Nights != nil {
+		nights := slices.Clone(*p.Nights)
+		p.Nights = &nights
+	}
+	return p
+}
+
+func (d Device) clone() Device {
+	d.Addrs, d.MACs, d.Clients = slices.Clone(d.Addrs), slices.Clone(d.MACs), slices.Clone(d.Clients)
+	return d
+}
+
+func (r Request) clone() Request {
+	r.Again = slices.Clone(r.Again)
+	return r
 }

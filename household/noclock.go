@@ -21,13 +21,15 @@ func (h *Household) PoliciesWithoutClock() []filter.Policy {
 		if p.Paused != (filter.Span{}) {
 			p.Paused = filter.Span{From: time.Time{}.Add(1)} // before every moment a clock can show
 		}
-		p.Topics = slices.DeleteFunc(p.Topics, func(r filter.TopicRule) bool { return r.Allow && r.When != nil })
+		// A device that keeps its connection shares its person's rules.
+		p.Topics = slices.DeleteFunc(slices.Clone(p.Topics), func(r filter.TopicRule) bool { return r.Allow && r.When != nil })
 		for n := range p.Topics {
 			if when := p.Topics[n].When; when != nil && hasHours(*when) {
 				p.Topics[n].When = nil
 			}
 		}
-		p.Allow = slices.DeleteFunc(p.Allow, func(r filter.NameRule) bool { return r.When != nil })
+		p.Allow = slices.DeleteFunc(slices.Clone(p.Allow), func(r filter.NameRule) bool { return r.When != nil })
+		p.Block = slices.Clone(p.Block)
 		for n := range p.Block {
 			p.Block[n].When = nil
 		}

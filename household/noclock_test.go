@@ -1,6 +1,8 @@
 package household
 
 import (
+	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -60,6 +62,32 @@ func TestOpenAllDay(t *testing.T) {
 			if v := filter.NewSnapshot(compiled(t), nil, policies).DecideAt(filter.Client{Policy: 1}, filter.MustName("games.example"), at); v.Action != filter.Pass {
 				t.Errorf("at %s games are %s", at.Format("15:04"), v.Rule)
 			}
+		}
+	}
+}
+
+// TestWithoutClockKept: a device that keeps its connection has the rules of its
+// person without pauses and nights, while the clock is not known too.
+func TestWithoutClockKept(t *testing.T) {
+	h := New(DefaultBands(), time.UTC)
+	must(t, twoPeople(h))
+	for _, d := range h.Devices {
+		must(t, h.KeepConnection(d.ID, true))
+		must(t, h.SetName(d.Person, "granted.example", true, monday, monday.Add(time.Hour), ""))
+		must(t, h.SetName(d.Person, "allowed.example", true, monday, time.Time{}, ""))
+		_, err := h.MoreTime(d.Person, "other-gaming", time.Hour, monday, "")
+		must(t, err)
+	}
+	policies := h.PoliciesWithoutClock()
+	for _, p := range policies {
+		at := slices.IndexFunc(policies, func(k filter.Policy) bool { return k.ID == p.ID|alwaysUp })
+		if at < 0 || p.ID >= alwaysUp {
+			continue
+		}
+		kept := policies[at]
+		kept.ID, kept.Bedtime, kept.Paused = p.ID, p.Bedtime, p.Paused
+		if !reflect.DeepEqual(kept, p) {
+			t.Errorf("%s: the kept device has\n%+v\nnot\n%+v", p.Person, kept, p)
 		}
 	}
 }

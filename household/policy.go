@@ -1,6 +1,7 @@
 package household
 
 import (
+	"reflect"
 	"slices"
 	"time"
 
@@ -29,21 +30,50 @@ func PersonOf(policy filter.PolicyID) filter.PolicyID { return policy &^ alwaysU
 // first, with PolicyID 0, then everyone under their own ID, then the rules of
 // devices that keep their connection. The result shares nothing with the
 // household.
-func (h *Household) Policies() []filter.Policy {
-	policies := make([]filter.Policy, 0, len(h.People)+1)
-	policies = append(policies, h.policy(Person{Name: unassigned, Band: h.Settings.Default}))
-	for _, p := range h.People {
-		policies = append(policies, h.policy(p))
+func (h *Household) Policies() []filter.Policy { return h.PoliciesAfter(nil, nil) }
+
+// PoliciesAfter is Policies for who has those of another state of the household,
+// an earlier one: whoever nothing has changed for keeps theirs, which the result
+// shares. last may be nil.
+func (h *Household) PoliciesAfter(last *Household, policies []filter.Policy) []filter.Policy {
+	if last != nil && (h.bands != last.bands || h.zone != last.zone || !h.Settings.rulesAs(last.Settings)) {
+		last = nil
 	}
-	for _, p := range policies[:len(h.People)+1] {
-		of := p.ID
-		if !slices.ContainsFunc(h.Devices, func(d Device) bool { return d.Keeps && d.Person == of }) {
-			continue
+	fresh := make([]filter.Policy, 0, len(h.People)+1)
+	if last != nil {
+		fresh = append(fresh, policies[0])
+	} else {
+		fresh = append(fresh, h.policy(Person{Name: unassigned, Band: h.Settings.Default}))
+	}
+	i := 0 // in last.People; both are by ID
+	for _, p := range h.People {
+		for last != nil && i < len(last.People) && last.People[i].ID < p.ID {
+			i++
 		}
-		p.ID, p.Paused, p.Bedtime = of|alwaysUp, filter.Span{}, filter.Schedule{}
-		policies = append(policies, p)
+		if last != nil && i < len(last.People) && reflect.DeepEqual(last.People[i], p) {
+			fresh = append(fresh, policies[i+1])
+		} else {
+			fresh = append(fresh, h.policy(p))
+		}
+	}
+	return h.withKept(fresh)
+}
+
+// withKept adds the rules of devices that keep their connection to everyone's.
+func (h *Household) withKept(policies []filter.Policy) []filter.Policy {
+	for _, p := range policies {
+		of := p.ID
+		if slices.ContainsFunc(h.Devices, func(d Device) bool { return d.Keeps && d.Person == of }) {
+			p.ID, p.Paused, p.Bedtime = of|alwaysUp, filter.Span{}, filter.Schedule{}
+			policies = append(policies, p)
+		}
 	}
 	return policies
+}
+
+// rulesAs tells whether what settings say of everyone's rules is the same.
+func (s Settings) rulesAs(o Settings) bool {
+	return s.Default == o.Default && s.Paused == o.Paused && slices.Equal(s.Overlays, o.Overlays) && slices.Equal(s.Holidays, o.Holidays)
 }
 
 // policy compiles one person.

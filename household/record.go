@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"hash/maphash"
+	"reflect"
 	"strconv"
 	"time"
 
@@ -36,45 +38,100 @@ const schema = 1
 // record is one value of the file.
 type record struct{ bucket, key string }
 
-// records are all values of the household, as they are written.
-func (h *Household) records() (map[record][]byte, error) {
-	all := map[record][]byte{{bucketHousehold, keySchema}: strconv.AppendInt(nil, schema, 10)}
-	add := func(bucket, key string, value any) error {
-		text, err := json.Marshal(value)
-		all[record{bucket, key}] = text
-		return err
-	}
-	if err := add(bucketHousehold, keySettings, h.Settings); err != nil {
-		return nil, err
-	}
-	for _, p := range h.People {
-		if err := add(bucketPeople, idKey(uint32(p.ID)), p); err != nil {
-			return nil, err
-		}
-	}
-	for _, d := range h.Devices {
-		if err := add(bucketDevices, idKey(uint32(d.ID)), d); err != nil {
-			return nil, err
-		}
-	}
-	for _, r := range h.Requests {
-		if err := add(bucketRequests, idKey(uint32(r.ID)), r); err != nil {
-			return nil, err
-		}
-	}
-	return all, nil
+// stored is what a load has found in the file.
+type stored struct {
+	values map[record][]byte
+	// known are the values that the household in force was read from or written
+	// as, with what they are there: a *Person, *Device or *Request. Most of the
+	// cost of a change is JSON, and one touches a value or two of a thousand.
+	known map[record]any
+	sums  sums
+	same  bool // it is the household in force, all of it
 }
 
-// idKey writes an ID so that keys sort as the numbers do.
-func idKey(id uint32) string { return fmt.Sprintf("%010d", id) }
+// sums tell the values of a household in the file from others: its settings, and
+// in the order of the household its people, devices and requests.
+type sums struct {
+	settings                  uint64
+	people, devices, requests []uint64
+}
+
+// item is what the file has one value for.
+type item[T any] interface {
+	number() uint32 // the ID
+	clone() T
+}
+
+func (p Person) number() uint32  { return uint32(p.ID) }
+func (d Device) number() uint32  { return uint32(d.ID) }
+func (r Request) number() uint32 { return uint32(r.ID) }
+
+// records are all values of the household, as they are written. What equals a
+// value that the file has been found with is taken from there; nil: all is
+// written anew.
+func (h *Household) records(found *stored, seed maphash.Seed) (map[record][]byte, sums, error) {
+	all := make(map[record][]byte, h.size())
+	all[record{bucketHousehold, keySchema}] = strconv.AppendInt(nil, schema, 10)
+	var of sums
+	settings, err := json.Marshal(h.Settings)
+	all[record{bucketHousehold, keySettings}], of.settings = settings, maphash.Bytes(seed, settings)
+	if err == nil {
+		of.people, err = encode(all, bucketPeople, h.People, found, seed)
+	}
+	if err == nil {
+		of.devices, err = encode(all, bucketDevices, h.Devices, found, seed)
+	}
+	if err == nil {
+		of.requests, err = encode(all, bucketRequests, h.Requests, found, seed)
+	}
+	return all, of, err
+}
+
+// size is how many values the household is in the file.
+func (h *Household) size() int { return 2 + len(h.People) + len(h.Devices) + len(h.Requests) }
+
+// encode adds the values of a bucket to all and gives their sums.
+func encode[T item[T]](all map[record][]byte, bucket string, items []T, found *stored, seed maphash.Seed) ([]uint64, error) {
+	of := make([]uint64, len(items))
+	for i := range items {
+		r := record{bucket, idKey(items[i].number())}
+		var value []byte
+		if found != nil && reflect.DeepEqual(found.known[r], any(&items[i])) {
+			value = found.values[r]
+		} else {
+			var err error
+			if value, err = json.Marshal(items[i]); err != nil {
+				return nil, err
+			}
+		}
+		all[r], of[i] = value, maphash.Bytes(seed, value)
+	}
+	return of, nil
+}
+
+// idKey writes an ID in ten digits, so that keys sort as the numbers do.
+func idKey(id uint32) string {
+	key := [10]byte{}
+	for i := len(key) - 1; i >= 0; i-- {
+		key[i] = byte('0' + id%10)
+		id /= 10
+	}
+	return string(key[:])
+}
 
 // load reads the household from the file, and what stands there as it stands
-// there; an empty file is a household without people.
-func load(tx *store.Tx, bands *Bands, zone *time.Location) (h *Household, written map[record][]byte, err error) {
-	h, written = New(bands, zone), map[record][]byte{}
+// there; an empty file is a household without people. last is the one in force,
+// nil for none: what the file has as it was then is not decoded again.
+func load(tx *store.Tx, bands *Bands, zone *time.Location, last *state, seed maphash.Seed) (h *Household, found *stored, err error) {
+	h = New(bands, zone)
+	if last == nil {
+		last = &state{household: h}
+	}
+	size := last.household.size()
+	found = &stored{values: make(map[record][]byte, size), known: make(map[record]any, size)}
 	version, err := tx.Bucket(bucketHousehold).Get([]byte(keySchema))
 	if err != nil || version == nil {
-		return h, written, err
+		return h, found, err
 	}
 	n, err := strconv.Atoi(string(version))
 	if err != nil || n < 1 {
@@ -86,10 +143,10 @@ func load(tx *store.Tx, bands *Bands, zone *time.Location) (h *Household, writte
 	if err := migrate(tx, n); err != nil {
 		return nil, nil, err
 	}
-	written[record{bucketHousehold, keySchema}] = version
+	found.values[record{bucketHousehold, keySchema}] = version
 	settings, err := tx.Bucket(bucketHousehold).Get([]byte(keySettings))
 	if err == nil && settings != nil {
-		written[record{bucketHousehold, keySettings}] = settings
+		found.values[record{bucketHousehold, keySettings}] = settings
 		err = json.Unmarshal(settings, &h.Settings)
 	}
 	if err != nil {
@@ -98,33 +155,47 @@ func load(tx *store.Tx, bands *Bands, zone *time.Location) (h *Household, writte
 	if _, ok := bands.Band(h.Settings.Default); !ok {
 		h.Settings.Default = DefaultBand
 	}
-	err = each(tx, bucketPeople, written, func(p Person) { h.People = append(h.People, p) })
+	found.sums.settings = maphash.Bytes(seed, settings)
+	h.People, found.sums.people, err = decode(tx, bucketPeople, found, last.household.People, last.sums.people, seed)
 	if err == nil {
-		err = each(tx, bucketDevices, written, func(d Device) { h.Devices = append(h.Devices, d) })
+		h.Devices, found.sums.devices, err = decode(tx, bucketDevices, found, last.household.Devices, last.sums.devices, seed)
 	}
 	if err == nil {
-		err = each(tx, bucketRequests, written, func(r Request) { h.Requests = append(h.Requests, r) })
+		h.Requests, found.sums.requests, err = decode(tx, bucketRequests, found, last.household.Requests, last.sums.requests, seed)
 	}
-	return h, written, err
+	found.same = found.sums.settings == last.sums.settings && len(found.known) == h.size()-2 && h.size() == size
+	return h, found, err
 }
 
-// each reads every record of a bucket.
-func each[T any](tx *store.Tx, bucket string, written map[record][]byte, add func(T)) error {
+// decode reads every value of a bucket; last are those in force, with their sums.
+func decode[T item[T]](tx *store.Tx, bucket string, found *stored, last []T, lastSums []uint64, seed maphash.Seed) (items []T, of []uint64, err error) {
 	var bad error
-	err := tx.Bucket(bucket).Each(nil, func(key, value []byte) bool {
+	i := 0 // in last, whose numbers ascend as the keys do
+	err = tx.Bucket(bucket).Each(nil, func(key, value []byte) bool {
+		r := record{bucket, string(key)}
+		found.values[r] = bytes.Clone(value)
+		sum := maphash.Bytes(seed, value)
+		of = append(of, sum)
+		for number, err := strconv.ParseUint(r.key, 10, 32); err == nil && i < len(lastSums) && last[i].number() < uint32(number); {
+			i++
+		}
+		if i < len(lastSums) && lastSums[i] == sum && idKey(last[i].number()) == r.key {
+			found.known[r] = &last[i]
+			items = append(items, last[i].clone())
+			return true
+		}
 		var v T
 		if err := json.Unmarshal(value, &v); err != nil {
 			bad = fmt.Errorf("household: %s %s cannot be read: %w; restore a backup", bucket, key, err)
 			return false
 		}
-		written[record{bucket, string(key)}] = bytes.Clone(value)
-		add(v)
+		items = append(items, v)
 		return true
 	})
 	if err == nil {
 		err = bad
 	}
-	return err
+	return items, of, err
 }
 
 // migrate brings an older file up to this schema, a step at a time. The steps

@@ -2,6 +2,8 @@ package household
 
 import (
 	"encoding/json"
+	"hash/maphash"
+	"reflect"
 	"testing"
 	"time"
 
@@ -37,8 +39,40 @@ func FuzzPerson(f *testing.F) {
 		h.State(p.ID, monday)
 		h.Lines(p.ID)
 		h.clone().Tidy(monday)
-		if _, err := h.records(); err != nil {
+		if _, _, err := h.records(nil, maphash.MakeSeed()); err != nil {
 			t.Errorf("it cannot be written: %v", err)
 		}
 	})
+}
+
+// TestCloneSharesNothing: a change is made to copies of what readers have, so a
+// field that holds something else has to be copied with it.
+func TestCloneSharesNothing(t *testing.T) {
+	sharesNothing[Person](t)
+	sharesNothing[Device](t)
+	sharesNothing[Request](t)
+}
+
+func sharesNothing[T item[T]](t *testing.T) {
+	var original T
+	fields := reflect.ValueOf(&original).Elem()
+	for i := range fields.NumField() {
+		switch field := fields.Field(i); field.Kind() {
+		case reflect.Slice:
+			field.Set(reflect.MakeSlice(field.Type(), 1, 1))
+		case reflect.Map:
+			field.Set(reflect.MakeMap(field.Type()))
+		case reflect.Pointer:
+			field.Set(reflect.New(field.Type().Elem()))
+		}
+	}
+	copied := reflect.ValueOf(original.clone())
+	for i := range fields.NumField() {
+		switch field := fields.Field(i); field.Kind() {
+		case reflect.Slice, reflect.Map, reflect.Pointer:
+			if field.Pointer() == copied.Field(i).Pointer() {
+				t.Errorf("%s.%s is shared with its copy", fields.Type().Name(), fields.Type().Field(i).Name)
+			}
+		}
+	}
 }

@@ -91,3 +91,12 @@ func syncFolder(dir string) error {
 	folder.Sync()
 	return folder.Close()
 }
+
+// WriteFile puts a small file at path, all of it or nothing, as lasting and as
+// private as a database.
+func WriteFile(path string, content []byte) error {
+	return sentence(path, writeWhole(path, func(f *os.File) error {
+		_, err := f.Write(content)
+		return err
+	}))
+}

@@ -138,8 +138,12 @@ func (p *page) nextLine(o outlook) string {
 	return p.T("next."+o.next, "group", p.Group(o.group), "when", p.When(o.at, p.now))
 }
 
-// Group is what a group of services is called.
+// Group is what a group of services is called. Those that the catalogue has given
+// up have none.
 func (p *page) Group(id string) string {
+	if id == "" {
+		id = "other"
+	}
 	if p.Has("group." + id) {
 		return p.T("group." + id)
 	}

@@ -84,7 +84,7 @@ func (s *Server) subjects(p *page, person household.Person, band household.Band)
 	}
 	group := "" // the topics come group by group
 	for _, t := range s.home.Topics() {
-		if t.Kind == filter.KindService && t.Group != group {
+		if t.Kind == filter.KindService && t.Group != "" && t.Group != group {
 			group = t.Group
 			add(household.GroupPrefix + group)
 		}

@@ -25,7 +25,7 @@ func TestTextIsSound(t *testing.T) {
 	seen := map[string]bool{}
 	facts := map[string]string{}
 	targets := map[string]int{}
-	all(func(l line) bool {
+	BuiltIn().all(func(l line) bool {
 		id := l.topic.ID
 		switch {
 		case l.word == "":
@@ -264,7 +264,7 @@ func TestNothingProtectedInACategory(t *testing.T) {
 		}
 		return true
 	}
-	Protected(check)
+	BuiltIn().Protected(check)
 	topics := Topics()
 	for _, e := range entries(t) {
 		if k := topics[e.Topic].Kind; k == filter.KindLifeline || k == filter.KindListed || k == filter.KindSafeSearch {
@@ -304,7 +304,7 @@ func TestEnough(t *testing.T) {
 	}
 	protectedKinds := map[string]int{}
 	protectedNames := map[string]bool{}
-	ProtectedKinds(func(kind, _ string, name filter.Name) bool {
+	BuiltIn().ProtectedKinds(func(kind, _ string, name filter.Name) bool {
 		protectedKinds[kind]++
 		protectedNames[name.String()] = true
 		return true
@@ -337,9 +337,9 @@ func TestOtherProjectsNames(t *testing.T) {
 		{"v2fly", "tiktok", "tiktok"}, {"v2fly", "category-porn", "adult"}, {"v2fly", "twitter", "x"}, {"v2fly", "snap", "snapchat"},
 		{"v2fly", "google", ""}, {"v2fly", "amazon", ""}, {"v2fly", "icloud", ""}, {"v2fly", "adult", ""}, {"v2fly", "", ""},
 	} {
-		find := UT1
+		find := BuiltIn().UT1
 		if c.from == "v2fly" {
-			find = V2fly
+			find = BuiltIn().V2fly
 		}
 		if got, ok := find(c.name); got != c.want || ok != (c.want != "") {
 			t.Errorf("%s %q: %q %v, want %q", c.from, c.name, got, ok, c.want)
@@ -356,7 +356,7 @@ func TestBadText(t *testing.T) {
 		"tiktok TikTok\n":        "line 1: a topic is written",
 		"@kind service\n  a.b\n": "line 2: a name needs a topic",
 	} {
-		if err := walk("f.txt", text, func(line) bool { return true }); err == nil || !strings.Contains(err.Error(), want) {
+		if err := walk("f.txt", text, map[string]*topic{}, func(line) bool { return true }); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}
 	}
@@ -384,7 +384,7 @@ func TestListsKeepServicesApart(t *testing.T) {
 	})
 	mapped := 0
 	for file := range files {
-		id, ok := V2fly(file)
+		id, ok := BuiltIn().V2fly(file)
 		if !ok || kinds[id] != filter.KindService || strings.HasPrefix(id, "other-") {
 			continue
 		}
@@ -510,6 +510,6 @@ func BenchmarkEntries(b *testing.B) {
 
 func BenchmarkV2fly(b *testing.B) {
 	for b.Loop() {
-		V2fly("no-such-file")
+		BuiltIn().V2fly("no-such-file")
 	}
 }

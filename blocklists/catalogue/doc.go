@@ -5,8 +5,13 @@
 // as text that a person can read and mend, and has a Version.
 //
 // The files in text/ hold the facts; parse.go explains their five kinds of
-// line. Nothing is kept in memory: a call reads the text again, in a few
-// milliseconds on a router, and that happens only when lists are compiled.
+// line. A call reads the text again, in a few milliseconds on a router, and that
+// happens only when lists are compiled.
+//
+// An Edition is one such catalogue. Others than the BuiltIn one stand over it:
+// they replace services, groups and names, and cannot take away the lifeline, the
+// protected names, or a topic that a rule may name. Check holds them to what the
+// tests here hold the built-in one to.
 //
 // Other sources fill the same topics: UT1 and V2fly say which topic a file of
 // those projects belongs to.

@@ -7,12 +7,13 @@ import (
 	"github.com/treehouse-dns/treehouse/filter"
 )
 
-// The files of text/ have five kinds of line:
+// A catalogue's files have five kinds of line:
 //
 //	# a comment
 //	@kind service              what the topics from here on are
 //	@group social              the group of the services from here on
-//	tiktok = TikTok            a topic: its ID and its title
+//	tiktok = TikTok            a topic: its ID and its title; without a title: more of
+//	                           a topic above
 //	  tiktok.com =t.co !x.com  indented: names; = exact, ! an exception
 //	  target: safe.example     indented: a fact about the topic (target, ut1, v2fly, not-v2fly)
 
@@ -24,9 +25,12 @@ type topic struct {
 
 // line is one thing a file says about the topic it stands under: a name or a fact.
 type line struct {
-	topic *topic
-	word  string // the name, with its mark, or the fact's value
-	fact  string // "target", "ut1", "v2fly", "not-v2fly"; empty for a name
+	topic   *topic
+	word    string // the name, with its mark, or the fact's value; empty for the topic itself
+	fact    string // "target", "ut1", "v2fly", "not-v2fly"; empty for a name
+	file    string
+	number  int  // from 1
+	builtIn bool // it is the built-in edition's, under another
 }
 
 // kinds are the words after @kind. protected names are no topic's.
@@ -42,18 +46,25 @@ func kindOf(word string) (kind filter.Kind, protected, ok bool) {
 	return 0, false, false
 }
 
-// walk reads text and hands each topic (with an empty line) and then each of its
-// words to visit, until visit returns false. An error names file and line.
-func walk(file, text string, visit func(line) bool) error {
+// errorAt is a mistake in a catalogue, in words for whoever wrote it.
+func errorAt(file string, number int, format string, args ...any) error {
+	return fmt.Errorf("catalogue: %s line %d: %s", file, number, fmt.Sprintf(format, args...))
+}
+
+// walk reads text and hands each topic (with an empty word) and then each of its
+// words to visit, until visit returns false. topics are those that the files
+// before have defined; the text's are put among them. An error names file and
+// line.
+func walk(file, text string, topics map[string]*topic, visit func(line) bool) error {
 	var at topic
 	current := (*topic)(nil)
 	number := 0
 	for raw := range strings.Lines(text) {
 		number++
-		body := strings.TrimRight(raw, " \r\n")
-		indented := strings.HasPrefix(body, " ")
+		body := strings.TrimRight(raw, " \t\r\n")
+		indented := strings.HasPrefix(body, " ") || strings.HasPrefix(body, "\t")
 		body = strings.TrimSpace(body)
-		wrong := func(what string) error { return fmt.Errorf("catalogue: %s line %d: %s", file, number, what) }
+		wrong := func(format string, args ...any) error { return errorAt(file, number, format, args...) }
 
 		switch {
 		case body == "" || body[0] == '#':
@@ -63,24 +74,33 @@ func walk(file, text string, visit func(line) bool) error {
 			case "kind":
 				kind, protected, ok := kindOf(value)
 				if !ok {
-					return wrong("unknown kind " + value)
+					return wrong("unknown kind %q", value)
 				}
 				at = topic{Topic: filter.Topic{Kind: kind}, protected: protected}
 			case "group":
 				at.Group = value
 			default:
-				return wrong("unknown directive @" + word)
+				return wrong("unknown directive @%s", word)
 			}
 			current = nil
 		case !indented:
 			id, title, ok := strings.Cut(body, " = ")
-			if !ok {
+			if current = topics[id]; current != nil && !ok {
+				continue // more of it
+			}
+			switch {
+			case !ok:
 				return wrong("a topic is written “id = Title”")
+			case current != nil:
+				return wrong("the topic %s stands twice", id)
+			case at.Kind == 0 && !at.protected:
+				return wrong("a topic needs @kind above it")
 			}
 			next := at
 			next.ID, next.Title = id, title
 			current = &next
-			if !visit(line{topic: current}) {
+			topics[id] = current
+			if !visit(line{topic: current, file: file, number: number}) {
 				return nil
 			}
 		case current == nil:
@@ -92,7 +112,7 @@ func walk(file, text string, visit func(line) bool) error {
 				fact, values = "", body
 			}
 			for word := range strings.FieldsSeq(values) {
-				if !visit(line{topic: current, word: word, fact: fact}) {
+				if !visit(line{topic: current, word: word, fact: fact, file: file, number: number}) {
 					return nil
 				}
 			}

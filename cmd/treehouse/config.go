@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/viper"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/treehouse-dns/treehouse/blocklists"
 	"github.com/treehouse-dns/treehouse/filter"
 )
 
@@ -80,6 +81,7 @@ type Config struct {
 		Memory      int64
 		UpdateEvery time.Duration
 		Witnesses   []string
+		Catalogue   CatalogueSource
 		Sources     []ListSource
 	}
 	Devices struct {
@@ -102,6 +104,12 @@ type Config struct {
 type Route struct {
 	Domain filter.Name
 	Server netip.AddrPort
+}
+
+// CatalogueSource is lists.catalogue.
+type CatalogueSource struct {
+	Path, URL, Key          string
+	AllowHTTP, AllowPrivate bool
 }
 
 // ListSource is one entry of lists.sources.
@@ -361,7 +369,11 @@ func (r *configReader) typed() *Config {
 		r.bad("lists.update_every", "%s is too often for those who keep the lists; take %s or more, or 0 for never", c.Lists.UpdateEvery, minUpdateEvery)
 	}
 	c.Lists.Witnesses = r.texts("lists.witnesses")
+	c.Lists.Catalogue = r.catalogue()
 	c.Lists.Sources = r.sources("lists.sources")
+	if err := checkTopics(c); err != nil {
+		r.bad("lists.sources", "%v", err)
+	}
 
 	c.Devices.Discover = r.boolean("devices.discover")
 	c.Devices.Leases = r.texts("devices.leases")
@@ -539,6 +551,32 @@ func (r *configReader) bytes(key string, least, most int64) int64 {
 		r.bad(key, "%s is outside %s to %s", raw, formatBytes(least), formatBytes(most))
 	}
 	return n
+}
+
+// catalogue reads lists.catalogue.
+func (r *configReader) catalogue() CatalogueSource {
+	const section = "lists.catalogue."
+	c := CatalogueSource{
+		Path: r.optional(section + "path"), URL: r.optional(section + "url"), Key: r.optional(section + "key"),
+		AllowHTTP: r.boolean(section + "allow_http"), AllowPrivate: r.boolean(section + "allow_private"),
+	}
+	if c.Key != "" {
+		if _, err := blocklists.ParsePublicKey(c.Key); err != nil {
+			r.bad(section+"key", "%v", err)
+		}
+	}
+	switch {
+	case c.URL == "":
+	case c.Path != "":
+		r.bad(section+"url", "there is a path as well; give one of the two")
+	case c.Key == "":
+		r.bad(section+"url", "a catalogue that is fetched has to be signed; give its public key as %skey", section)
+	default:
+		if err := checkListURL(c.URL, c.AllowHTTP); err != nil {
+			r.bad(section+"url", "%v", err)
+		}
+	}
+	return c
 }
 
 // sources reads lists.sources, a list of small maps.

@@ -35,9 +35,10 @@ type explanation struct {
 
 // listed is one source's word on a name.
 type listed struct {
-	Source string `json:"source"` // "catalogue" for what is built in
-	Name   string `json:"name"`
-	Topic  string `json:"topic"`
+	Source  string `json:"source"`            // "catalogue" for what the catalogue says
+	Edition string `json:"edition,omitempty"` // of the catalogue, if it is not the built-in one
+	Name    string `json:"name"`
+	Topic   string `json:"topic"`
 }
 
 func (a *app) explainCommand() *cobra.Command {
@@ -120,7 +121,7 @@ func newExplanation(snap *filter.Snapshot, client filter.Client, name filter.Nam
 				if source == "" {
 					source = "catalogue"
 				}
-				e.Listed = append(e.Listed, listed{source, plain(o.Name), o.Topic})
+				e.Listed = append(e.Listed, listed{source, o.Said, plain(o.Name), o.Topic})
 			}
 		}
 	}
@@ -219,7 +220,11 @@ func printExplanation(w io.Writer, e *explanation) {
 		row("topic", "%s (%s)", e.Topic, e.Title)
 	}
 	for _, l := range e.Listed {
-		row("source", "%s lists %s under %s", l.Source, l.Name, l.Topic)
+		source := l.Source
+		if l.Edition != "" {
+			source += " of " + l.Edition
+		}
+		row("source", "%s lists %s under %s", source, l.Name, l.Topic)
 	}
 	if e.Target != "" {
 		row("answer", "the address of %s", e.Target)

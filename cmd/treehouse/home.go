@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -41,10 +42,7 @@ func (a *app) openLibrary(c *Config) (*blocklists.Library, error) {
 		return nil, err
 	}
 	library, err := blocklists.Open(c.Storage.ListsDir, blocklists.Options{
-		Catalogue: blocklists.Catalogue{
-			Topics: catalogue.Topics, Entries: catalogue.Entries, Protected: catalogue.Protected,
-			UT1: catalogue.UT1, V2fly: catalogue.V2fly,
-		},
+		Catalogue: catalogue.BuiltIn(), Replacement: a.replacement(c),
 		Own: c.DNS.OwnNames, Witnesses: witnesses,
 		Memory: int(c.Lists.Memory), Temp: c.Storage.RuntimeDir, Now: a.now,
 		Store: store.Options{Scratch: c.Storage.RuntimeDir},
@@ -56,6 +54,35 @@ func (a *app) openLibrary(c *Config) (*blocklists.Library, error) {
 		fmt.Fprintf(a.errs, "treehouse: %s; import or update the lists again\n", r)
 	}
 	return library, nil
+}
+
+// replacement is lists.catalogue.
+func (a *app) replacement(c *Config) blocklists.Replacement {
+	r := c.Lists.Catalogue
+	named := sync.OnceValue(func() []string { return a.topicsOfRules(c) })
+	return blocklists.Replacement{
+		Path: r.Path, URL: r.URL, Key: r.Key, AllowHTTP: r.AllowHTTP, AllowPrivate: r.AllowPrivate, Refresh: c.Lists.UpdateEvery,
+		Seen:  filepath.Join(c.Storage.Dir, "catalogue.seen"),
+		InUse: func(topic string) bool { return slices.Contains(named(), topic) },
+	}
+}
+
+// topicsOfRules are the services and categories that the family's rules name.
+// Where nobody can read them, none.
+func (a *app) topicsOfRules(c *Config) []string {
+	family, _, err := a.openFamily(c, nil)
+	if err != nil {
+		return nil
+	}
+	var topics []string
+	for _, p := range family.Household().Policies() {
+		for _, r := range p.Topics {
+			if r.Topic != "" && !slices.Contains(topics, r.Topic) {
+				topics = append(topics, r.Topic)
+			}
+		}
+	}
+	return topics
 }
 
 // readWitnesses reads the files of lists.witnesses.
@@ -121,28 +148,51 @@ func checkSource(s ListSource) error {
 	if _, err := blocklists.ParseFormat(s.Format); err != nil {
 		return err
 	}
-	if u, err := url.Parse(s.URL); s.URL != "" && (err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || !s.AllowHTTP)) {
-		return fmt.Errorf("%q is not an address that begins with https://; http:// needs allow_http: true", s.URL)
+	if s.URL == "" {
+		return nil
+	}
+	return checkListURL(s.URL, s.AllowHTTP)
+}
+
+// checkListURL says what is wrong with an address to fetch from.
+func checkListURL(address string, allowHTTP bool) error {
+	if u, err := url.Parse(address); err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || !allowHTTP) {
+		return fmt.Errorf("%q is not an address that begins with https://; http:// needs allow_http: true", address)
+	}
+	return nil
+}
+
+// checkTopics refuses a topic of lists.sources that the built-in catalogue does
+// not have. Where another takes its place, that is only known once it is read.
+func checkTopics(c *Config) error {
+	if r := c.Lists.Catalogue; r.Path != "" || r.URL != "" {
+		return nil
 	}
 	var known []string
 	for _, t := range catalogue.Topics() {
 		known = append(known, t.ID)
 	}
-	if s.Topic != "" && !slices.Contains(known, s.Topic) {
-		return fmt.Errorf("there is no topic %q; %s", s.Topic, didYouMean(s.Topic, known, "write one of the catalogue's, such as adult, gambling or ads"))
+	for i, s := range c.Lists.Sources {
+		if s.Topic != "" && !slices.Contains(known, s.Topic) {
+			return fmt.Errorf("entry %d: there is no topic %q; %s", i+1, s.Topic, didYouMean(s.Topic, known, "write one of the catalogue's, such as adult, gambling or ads"))
+		}
 	}
 	return nil
 }
 
 // checkSubject refuses what no rule can be about: neither a service nor a
 // category of the catalogue, nor "group:" with a group of services.
-func checkSubject(subject string) error {
+func (a *app) checkSubject(subject string) error {
+	topics, err := a.topics()
+	if err != nil {
+		return err
+	}
 	var known []string
-	for _, t := range catalogue.Topics() {
-		switch t.Kind {
-		case filter.KindService:
+	for _, t := range topics {
+		switch {
+		case t.Kind == filter.KindService && t.Group != "":
 			known = append(known, t.ID, household.GroupPrefix+t.Group)
-		case filter.KindCategory:
+		case t.Kind == filter.KindCategory:
 			known = append(known, t.ID)
 		}
 	}
@@ -152,9 +202,27 @@ func checkSubject(subject string) error {
 	return &usageError{fmt.Errorf("there is no service, category or group %q; %s", subject, didYouMean(subject, known, "write it like tiktok, gambling or group:social"))}
 }
 
+// topics are what rules can be about: the catalogue's that is in force.
+func (a *app) topics() ([]filter.Topic, error) {
+	c, err := a.config()
+	if err != nil {
+		return nil, err
+	}
+	if r := c.Lists.Catalogue; r.Path == "" && r.URL == "" {
+		return catalogue.Topics(), nil
+	}
+	l, err := a.openLibrary(c)
+	if err != nil {
+		return nil, err
+	}
+	e, _ := l.Catalogue() // the built-in one, where the other cannot be used
+	return e.Topics(), nil
+}
+
 // isService tells whether the catalogue has a service of that id.
-func isService(id string) bool {
-	return slices.ContainsFunc(catalogue.Topics(), func(t filter.Topic) bool { return t.Kind == filter.KindService && t.ID == id })
+func (a *app) isService(id string) bool {
+	topics, _ := a.topics() // none, where the configuration cannot be read; the command says so
+	return slices.ContainsFunc(topics, func(t filter.Topic) bool { return t.Kind == filter.KindService && t.ID == id })
 }
 
 // person finds somebody by name, or says who there is.

@@ -21,7 +21,7 @@ func (a *app) listsCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	c.PersistentFlags().String(memoryFlag, "", "memory to work in, such as 16MiB; more is faster and gives the same bytes")
-	c.AddCommand(a.listsImport(), a.listsUpdate(), a.listsBuild(), a.listsShow(), a.listsVerify(), a.listsRemove())
+	c.AddCommand(a.listsImport(), a.listsUpdate(), a.listsBuild(), a.listsShow(), a.listsVerify(), a.listsRemove(), a.catalogueCommand())
 	return c
 }
 
@@ -84,7 +84,7 @@ left alone. What is there already is not fetched again, unless --force says so.`
 				return err
 			}
 			opt.Now = !scheduled
-			return a.update(cmd.Context(), l, configuredSources(config), args, opt)
+			return a.update(cmd.Context(), l, config, args, opt)
 		},
 	}
 	c.Flags().BoolVar(&scheduled, "scheduled", false, "only the sources whose time has come, as treehouse serve does it")
@@ -93,9 +93,18 @@ left alone. What is there already is not fetched again, unless --force says so.`
 	return c
 }
 
-// update fetches the sources, or those that are named, and compiles what is new.
-func (a *app) update(ctx context.Context, l *blocklists.Library, sources []blocklists.Source, named []string, opt blocklists.UpdateOptions) error {
-	for _, s := range sources {
+// update fetches the catalogue and the sources, or those that are named, and
+// compiles what is new. The catalogue comes first: sources name its topics.
+func (a *app) update(ctx context.Context, l *blocklists.Library, config *Config, named []string, opt blocklists.UpdateOptions) error {
+	var results []blocklists.UpdateResult
+	if r := config.Lists.Catalogue; (r.Path != "" || r.URL != "") && (len(named) == 0 || slices.Contains(named, blocklists.CatalogueID)) {
+		result, err := l.UpdateCatalogue(ctx, opt)
+		if err != nil {
+			return err
+		}
+		results = append(results, result)
+	}
+	for _, s := range configuredSources(config) {
 		if err := l.Add(ctx, s); err != nil {
 			return &ConfigError{"lists.sources", s.ID + ": " + err.Error()}
 		}
@@ -104,23 +113,25 @@ func (a *app) update(ctx context.Context, l *blocklists.Library, sources []block
 		}
 	}
 	for _, id := range named {
-		if !slices.Contains(opt.IDs, id) {
+		if !slices.Contains(opt.IDs, id) && (id != blocklists.CatalogueID || len(results) == 0) {
 			return &usageError{fmt.Errorf("there is no source %q in lists.sources", id)}
 		}
 	}
-	if len(opt.IDs) == 0 {
+	if len(opt.IDs) == 0 && len(results) == 0 {
 		return a.print(map[string]any{"results": nil}, func(w io.Writer) {
 			fmt.Fprintln(w, "There is nothing to fetch: lists.sources in the configuration is empty.")
 		})
 	}
-	results, err := l.Update(ctx, opt)
-	if err != nil {
-		return err
-	}
-	if slices.ContainsFunc(results, func(r blocklists.UpdateResult) bool { return r.Outcome == blocklists.Updated }) {
-		if _, err := l.Build(ctx); err != nil {
+	if len(opt.IDs) > 0 {
+		ofSources, err := l.Update(ctx, opt)
+		if err != nil {
 			return err
 		}
+		results = append(results, ofSources...)
+	}
+	isNew := slices.ContainsFunc(results, func(r blocklists.UpdateResult) bool { return r.Outcome == blocklists.Updated })
+	if err := a.buildForCatalogue(ctx, l, isNew); err != nil {
+		return err
 	}
 	failed := 0
 	for _, r := range results {

@@ -47,6 +47,7 @@ func (d *daemon) serveMetrics(ctx context.Context) error {
 		}{
 			{"treehouse_flash_bytes_written_total", "counter", "Bytes given to the disk.", d.familyFile.BytesWritten() + d.library.BytesWritten()},
 			{"treehouse_lists_names", "gauge", "Names in the lists in force.", uint64(trie.Names())},
+			{"treehouse_catalogue_edition", "gauge", "Number of the catalogue in force, 0 for the built-in one.", d.edition.Load()},
 			{"treehouse_lists_bytes", "gauge", "Bytes they take in memory.", uint64(trie.Size())},
 			{"treehouse_firewall_in_force", "gauge", "1 where the firewall's rules are in force, else 0.", inForce},
 			{"treehouse_firewall_applied_total", "counter", "Times that they were put in force.", d.wall.applied.Load()},

@@ -126,7 +126,7 @@ func (a *app) switchCommand() *cobra.Command {
 				if err != nil {
 					return "", err
 				}
-				if err := checkSubject(args[0]); err != nil && args[1] != "default" { // what is gone can be cleared
+				if err := a.checkSubject(args[0]); err != nil && args[1] != "default" { // what is gone can be cleared
 					return "", err
 				}
 				switch args[1] {
@@ -159,7 +159,7 @@ func (a *app) moreTimeCommand() *cobra.Command {
 					return "", err
 				}
 				if of != household.ExceptNight {
-					if err := checkSubject(of); err != nil {
+					if err := a.checkSubject(of); err != nil {
 						return "", err
 					}
 				}

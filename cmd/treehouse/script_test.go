@@ -50,7 +50,8 @@ func TestMain(m *testing.M) {
 //	refused FROM SERVERNAME NAME, eventually refused ...
 //	                        asks $DOT over TLS and has to get nothing
 //	token VARIABLE          takes a device's token from what was printed last
-//	expand FILE             replaces $WEB in the file
+//	expand FILE             replaces $WEB, $WORK and $KEY_… in the file
+//	pack FOLDER ARCHIVE KEY packs and signs a folder, see sign_test.go
 //	[tiny]                  stands before what holds for -tags tiny alone
 //	ahead FILE              dates a file a hundred years ahead
 //	make-bad                writes binary.bin and cut.txt.gz, which text cannot hold
@@ -79,7 +80,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"start": start, "halt": halt, "ask": askCommand, "eventually": eventually, "make-bad": makeBad, "expand": expand,
-			"certify": certify, "refused": refused, "token": token, "ahead": ahead,
+			"certify": certify, "refused": refused, "token": token, "ahead": ahead, "pack": pack,
 		},
 	})
 }
@@ -243,7 +244,7 @@ func certify(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func expand(ts *testscript.TestScript, neg bool, args []string) {
-	text := strings.ReplaceAll(ts.ReadFile(args[0]), "$WEB", ts.Getenv("WEB"))
+	text := os.Expand(ts.ReadFile(args[0]), ts.Getenv)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
 }
 

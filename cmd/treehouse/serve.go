@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,8 +62,11 @@ type daemon struct {
 	server     *resolver.Server
 	tally      household.Tally
 	clock      *household.Timekeeper
-	changed    chan struct{} // tells that the family has changed
-	build      uint64        // the number of the build in force
+	changed    chan struct{}        // tells that the family has changed
+	policies   []filter.Policy      // of compiled; bind's own
+	compiled   *household.Household // nil at first
+	build      uint64               // the number of the build in force
+	edition    atomic.Uint64        // the number of the catalogue it was made with; 0: the built-in one
 
 	pages       *web.Server // nil: none
 	probes      *web.Probes // nil: there are no pages, or no name for them
@@ -247,15 +251,35 @@ func (d *daemon) takeLists() error {
 	}
 	d.build = build.Number
 	d.bind(trie)
-	d.log.Info("lists in force", "names", trie.Names(), "bytes", trie.Size())
+	d.edition.Store(build.Catalogue.Number)
+	d.log.Info("lists in force", "names", trie.Names(), "bytes", trie.Size(), "catalogue", cmp.Or(build.Catalogue.String(), "built-in"))
+	d.sayWhatIsGone(trie)
 	debug.FreeOSMemory() // the lists that were in force until now, megabytes at once
 	return nil
+}
+
+// sayWhatIsGone warns of rules about services that the lists do not have: a rule
+// that does nothing is no rule.
+func (d *daemon) sayWhatIsGone(trie *filter.Trie) {
+	known := map[string]bool{}
+	for id := range trie.Topics() {
+		known[trie.Topic(filter.TopicID(id)).ID] = true
+	}
+	for _, p := range d.family.Household().Policies() {
+		for _, r := range p.Topics {
+			if r.Topic != "" && !known[r.Topic] {
+				known[r.Topic] = true // said once
+				d.log.Warn("there are rules about a service that the catalogue does not have; they do nothing", "service", r.Topic)
+			}
+		}
+	}
 }
 
 // bind puts the family's rules and the lists in force together.
 func (d *daemon) bind(trie *filter.Trie) {
 	h := d.family.Household()
-	policies := h.Policies()
+	d.policies, d.compiled = h.PoliciesAfter(d.compiled, d.policies), h
+	policies := d.policies
 	if !d.clock.Trusted() {
 		policies = h.PoliciesWithoutClock()
 	}
@@ -286,7 +310,8 @@ const (
 // what an update needs of memory ends with it.
 func (d *daemon) updateLists(ctx context.Context) error {
 	every := d.config.Lists.UpdateEvery
-	if every == 0 || len(d.config.Lists.Sources) == 0 {
+	r := d.config.Lists.Catalogue
+	if every == 0 || len(d.config.Lists.Sources) == 0 && r.Path == "" && r.URL == "" {
 		return nil
 	}
 	for wait := firstUpdate; ; {

@@ -141,7 +141,7 @@ func (a *app) ticketsCommand() *cobra.Command {
 				return "", &usageError{fmt.Errorf("%q is not a length of time; write 15m, 30m or 1h", args[0])}
 			}
 			if of != household.ExceptNight {
-				if err := checkSubject(of); err != nil {
+				if err := a.checkSubject(of); err != nil {
 					return "", err
 				}
 			}
@@ -318,7 +318,7 @@ func (a *app) eraseCommand() *cobra.Command {
 func (a *app) takeCommand() *cobra.Command {
 	var band string
 	readers := map[string]func(io.Reader) (*household.Foreign, error){
-		"adguardhome": func(r io.Reader) (*household.Foreign, error) { return household.ReadAdGuardHome(r, isService) },
+		"adguardhome": func(r io.Reader) (*household.Foreign, error) { return household.ReadAdGuardHome(r, a.isService) },
 		"pihole":      household.ReadPiHole,
 	}
 	c := &cobra.Command{
