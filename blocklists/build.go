@@ -25,13 +25,18 @@ func (l *Library) Build(ctx context.Context) (Build, error) {
 	if err != nil {
 		return Build{}, err
 	}
+	for _, s := range sources {
+		if s.Away {
+			return Build{}, &AwayError{s.ID}
+		}
+	}
 	last, err := l.LastBuild()
 	if err != nil {
 		return Build{}, err
 	}
 	c := l.newCompiler(sources)
 	c.witness(l.opt.Witnesses)
-	build := Build{Number: last.Number + 1, Sources: len(c.sources), Unknown: c.unknown}
+	build := Build{Number: last.Number + 1, Sources: len(c.sources), Unknown: c.unknown, ByHand: lastByHand(sources)}
 	compile := func(w io.Writer) error {
 		build.Stats, err = filter.BuildTrie(w, c.topics, c.entries(ctx), filter.BuildOptions{Memory: l.opt.Memory})
 		return err
@@ -52,7 +57,7 @@ func (l *Library) Build(ctx context.Context) (Build, error) {
 		if err != nil {
 			return err
 		}
-		return tx.Bucket(buildBucket).Put([]byte("last"), value)
+		return tx.Bucket(buildBucket).Put([]byte(lastBuild), value)
 	})
 	return build, err
 }
@@ -78,13 +83,19 @@ func spool(folder string, write func(io.Writer) error) (file *os.File, done func
 func (l *Library) LastBuild() (Build, error) {
 	var build Build
 	err := l.file.View(func(tx *store.Tx) error {
-		value, err := tx.Bucket(buildBucket).Get([]byte("last"))
+		value, err := tx.Bucket(buildBucket).Get([]byte(lastBuild))
 		if value == nil || err != nil {
 			return err
 		}
-		return json.Unmarshal(value, &build)
+		build, err = readBuild(value)
+		return err
 	})
 	return build, err
+}
+
+func readBuild(value []byte) (b Build, err error) {
+	err = json.Unmarshal(value, &b)
+	return b, err
 }
 
 // Snapshot is the last good snapshot; before the first Build one of the

@@ -45,6 +45,8 @@ func sentence(path string, err error) error {
 		return fmt.Errorf("%s: permission denied; run as its owner or set storage.dir to a folder of your own", path)
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return fmt.Errorf("%s: the disk is full and nothing was changed; free some space and try again: %w", path, err)
+	case errors.Is(err, ErrNoRoom):
+		return fmt.Errorf("%s: %w", path, err)
 	}
 	return err
 }

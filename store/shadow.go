@@ -81,6 +81,8 @@ func (f *File) putInPlace(from string) error {
 	if err != nil {
 		return err
 	}
-	f.written.Add(uint64(info.Size()))
+	if f.opt.Backup == "" {
+		f.written.Add(uint64(info.Size()))
+	}
 	return copyWhole(from, f.path)
 }

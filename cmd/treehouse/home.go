@@ -40,7 +40,7 @@ func (a *app) openLibrary(c *Config) (*blocklists.Library, error) {
 	if err != nil {
 		return nil, err
 	}
-	library, err := blocklists.Open(c.Storage.ListsDir, blocklists.Options{
+	opt := blocklists.Options{
 		Catalogue: blocklists.Catalogue{
 			Topics: catalogue.Topics, Entries: catalogue.Entries, Protected: catalogue.Protected,
 			UT1: catalogue.UT1, V2fly: catalogue.V2fly,
@@ -48,7 +48,11 @@ func (a *app) openLibrary(c *Config) (*blocklists.Library, error) {
 		Own: c.DNS.OwnNames, Witnesses: witnesses,
 		Memory: int(c.Lists.Memory), Temp: c.Storage.RuntimeDir, Now: a.now,
 		Store: store.Options{Scratch: c.Storage.RuntimeDir},
-	})
+	}
+	if c.Storage.KeepLists > 0 {
+		opt.Kept, opt.KeptBytes = filepath.Join(c.Storage.Dir, "blocklists.kept"), c.Storage.KeepLists
+	}
+	library, err := blocklists.Open(c.Storage.ListsDir, opt)
 	if err != nil {
 		return nil, err
 	}

@@ -97,6 +97,15 @@ func (a *app) update(ctx context.Context, l *blocklists.Library, sources []block
 			opt.IDs = append(opt.IDs, s.ID)
 		}
 	}
+	stored, err := l.Sources()
+	if err != nil {
+		return err
+	}
+	for _, s := range stored { // no longer configured, and the next build needs it
+		if s.Away && s.URL != "" && !slices.Contains(opt.IDs, s.ID) && (len(named) == 0 || slices.Contains(named, s.ID)) {
+			opt.IDs = append(opt.IDs, s.ID)
+		}
+	}
 	for _, id := range named {
 		if !slices.Contains(opt.IDs, id) {
 			return &usageError{fmt.Errorf("there is no source %q in lists.sources", id)}
@@ -111,8 +120,9 @@ func (a *app) update(ctx context.Context, l *blocklists.Library, sources []block
 	if err != nil {
 		return err
 	}
+	var away *blocklists.AwayError // why a source is, the results tell
 	if slices.ContainsFunc(results, func(r blocklists.UpdateResult) bool { return r.Outcome == blocklists.Updated }) {
-		if _, err := l.Build(ctx); err != nil {
+		if _, err := l.Build(ctx); err != nil && !errors.As(err, &away) {
 			return err
 		}
 	}
@@ -127,6 +137,9 @@ func (a *app) update(ctx context.Context, l *blocklists.Library, sources []block
 	}
 	if failed > 0 {
 		return fmt.Errorf("%d of %d sources failed; their last good lists stay", failed, len(results))
+	}
+	if away != nil {
+		return away
 	}
 	return nil
 }
@@ -278,6 +291,8 @@ func (a *app) printSources(w io.Writer, sources []blocklists.SourceState, last b
 			state = s.Result
 		case s.Imported.IsZero():
 			state = "not fetched yet"
+		case s.Away:
+			state = "in force as kept over the reboot; its names are fetched with the next update"
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%s\t%d\t%s\n", s.ID, topic, s.Report.Format, s.Report.Entries, s.Report.RefusedLines(), a.age(s.Imported), s.Bytes, state)
 	}

@@ -63,6 +63,7 @@ type daemon struct {
 	clock      *clock
 	changed    chan struct{} // tells that the family has changed
 	build      uint64        // the number of the build in force
+	taken      chan struct{} // tells that other lists are in force
 
 	pages       *web.Server // nil: none
 	pageSockets []net.Listener
@@ -94,7 +95,7 @@ func (a *app) newDaemon(ctx context.Context, c *Config, sample bool) (*daemon, e
 	if d.library, err = a.openLibrary(c); err != nil {
 		return nil, err
 	}
-	d.changed = make(chan struct{}, 1)
+	d.changed, d.taken = make(chan struct{}, 1), make(chan struct{}, 1)
 	d.family.Notify(d.changed)
 	d.lists = d.library.Watch(ctx) // before they are read, so that nothing after is missed
 	if err := d.takeLists(); err != nil {
@@ -132,6 +133,7 @@ func (d *daemon) run(ctx context.Context) error {
 	})
 	g.Go(func() error { return d.keepCurrent(ctx) })
 	g.Go(func() error { return d.updateLists(ctx) })
+	g.Go(func() error { return d.keepLists(ctx) })
 	g.Go(func() error {
 		return d.family.KeepCounts(ctx, &d.tally, func(err error) { d.log.Error("counts", "err", err) })
 	})
@@ -227,7 +229,38 @@ func (d *daemon) takeLists() error {
 	d.bind(trie)
 	d.log.Info("lists in force", "names", trie.Names(), "bytes", trie.Size())
 	debug.FreeOSMemory() // the lists that were in force until now, megabytes at once
+	select {
+	case d.taken <- struct{}{}:
+	default: // one is enough
+	}
 	return nil
+}
+
+// keepAgain is how often to look whether the copy of the lists is due.
+const keepAgain = time.Hour
+
+// keepLists keeps the copy of lists that a reboot would lose. Flash is slow: it
+// is nobody else's time.
+func (d *daemon) keepLists(ctx context.Context) error {
+	if d.config.Storage.KeepLists == 0 {
+		return nil
+	}
+	again := time.NewTicker(keepAgain)
+	defer again.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-again.C:
+		case <-d.taken:
+		}
+		switch written, err := d.library.Keep(); {
+		case err != nil:
+			d.log.Warn("the lists are not kept for the next start", "err", err)
+		case written:
+			d.log.Info("the lists are kept for the next start")
+		}
+	}
 }
 
 // bind puts the family's rules and the lists in force together.
