@@ -3,10 +3,13 @@ package openwrt
 import (
 	"bytes"
 	"errors"
+	"io/fs"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -44,10 +47,39 @@ func (h *home) startDaemon(r *router, record string) {
 			env = append(env, words[1:]...)
 		}
 	}
+	reference, err := os.ReadFile("../../../cmd/treehouse/reference.yaml")
+	r.must(err)
+	if !strings.Contains(string(reference), "\nfirewall:") {
+		env = slices.DeleteFunc(env, func(pair string) bool { return strings.HasPrefix(pair, "TREEHOUSE_FIREWALL_") })
+	}
 	// Only where it stores things and whom it asks are this machine's own.
 	env = append(env, "TREEHOUSE_STORAGE_DIR="+dir, "TREEHOUSE_STORAGE_RUNTIME_DIR="+dir, "TREEHOUSE_UPSTREAM_SERVERS="+upstream)
 	h.us = h.listen(h.router, upstream, fromUs)
-	h.start(new(bytes.Buffer), env, treehouse, "serve")
+	r.must(filepath.WalkDir(dir, func(name string, _ fs.DirEntry, err error) error { return errors.Join(err, os.Lchown(name, uid, uid)) }))
+	r.must(os.Chmod(filepath.Dir(dir), 0o755)) // the user may go there
+	h.start(new(bytes.Buffer), env, append(asUjail(t, record), treehouse, "serve")...)
+}
+
+// asUjail is the command that gives the next one what ujail would: the user, the
+// capabilities of the file and no way to more.
+func asUjail(t *testing.T, record string) []string {
+	t.Helper()
+	if _, err := exec.LookPath("setpriv"); err != nil {
+		t.Log("setpriv is not installed (util-linux): the daemon runs as root")
+		return nil
+	}
+	has(t, record, "jail treehouse", "user treehouse", "no_new_privs 1")
+	_, file, _ := strings.Cut(record, "capabilities /etc/capabilities/")
+	file, _, _ = strings.Cut(file, ".json\n")
+	sets := capabilities(t, file)
+	names := func(set string) string {
+		return strings.ToLower(strings.ReplaceAll("-all,+"+strings.Join(sets[set], ",+"), "CAP_", ""))
+	}
+	id := strconv.Itoa(uid)
+	return []string{
+		"setpriv", "--reuid", id, "--regid", id, "--clear-groups", "--no-new-privs",
+		"--inh-caps", names("inheritable"), "--ambient-caps", names("ambient"), "--bounding-set", names("bounding"),
+	}
 }
 
 func (h *home) gets(t *testing.T, server string, question []byte, want netip.Addr, why string) {
@@ -67,6 +99,9 @@ func newDaemonHome(t *testing.T, mode string) *home {
 	r := newRouter(t)
 	r.write("etc/config/dhcp", "\nconfig dnsmasq\n\toption domain 'lan'\n")
 	r.set("mode", mode)
+	if mode == "front" { // port 53 and the table of neighbours take no more than one capability
+		r.set("firewall", "0")
+	}
 	record := r.service("start")
 	h := newNetwork(t)
 	h.startDaemon(r, record)

@@ -143,19 +143,32 @@ func TestPackageControl(t *testing.T) {
 }
 
 func TestCapabilitiesAreInAllFiveSets(t *testing.T) {
-	b, err := os.ReadFile("../files/etc/capabilities/treehouse.json")
+	for file, want := range map[string][]string{
+		"treehouse":          {"CAP_NET_BIND_SERVICE"},
+		"treehouse-firewall": {"CAP_NET_BIND_SERVICE", "CAP_NET_ADMIN"},
+	} {
+		sets := capabilities(t, file)
+		for _, set := range []string{"bounding", "effective", "ambient", "permitted", "inheritable"} {
+			if !slices.Equal(sets[set], want) {
+				t.Errorf("%s: %s is %v", file, set, sets[set])
+			}
+		}
+		if len(sets) != 5 {
+			t.Errorf("%s has %d sets", file, len(sets))
+		}
+	}
+}
+
+func capabilities(t *testing.T, file string) (sets map[string][]string) {
+	t.Helper()
+	b, err := os.ReadFile("../files/etc/capabilities/" + file + ".json")
+	if err == nil {
+		err = json.Unmarshal(b, &sets)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	var sets map[string][]string
-	if err := json.Unmarshal(b, &sets); err != nil {
-		t.Fatal(err)
-	}
-	for _, set := range []string{"bounding", "effective", "ambient", "permitted", "inheritable"} {
-		if !slices.Equal(sets[set], []string{"CAP_NET_BIND_SERVICE", "CAP_NET_ADMIN"}) {
-			t.Errorf("%s is %v", set, sets[set])
-		}
-	}
+	return sets
 }
 
 const app = "../luci-app-treehouse/"
