@@ -15,7 +15,7 @@ GO_BUILD := go build -trimpath -ldflags '-s -w'
 HOT      := $(addprefix github.com/treehouse-dns/treehouse/,filter resolver) runtime internal/runtime/... encoding/binary sync/atomic net/netip
 GO_SMALL := $(GO_BUILD) -tags nethttpomithttp2 -gcflags=all=-l $(HOT:%=-gcflags=%=)
 
-.PHONY: help run build test check scripts race foreign cross size pages vm fuzz bench-trie bench-dns setup clean
+.PHONY: help run build test check scripts race foreign cross size router pages vm fuzz bench-trie bench-dns setup clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 20
@@ -60,10 +60,16 @@ size: ## print the size for mipsle and fail over 12 MiB raw or 3 MiB xz
 	@mkdir -p dist && GOOS=linux GOARCH=mipsle GOMIPS=softfloat $(GO_SMALL) -o dist/treehouse-mipsle ./cmd/treehouse
 	@.ci/size dist/treehouse-mipsle mipsle 12 3
 
+# With GOARCH, TO and perhaps TAGS=tiny; deploy/openwrt packs what it gives. MIPS
+# routers have no floating point unit, or one that cannot be relied on.
+router: $(filter dist/%.mod,$(GO_SMALL))
+	@GOOS=linux GOARCH=$(GOARCH) GOMIPS=softfloat GOARM=7 $(GO_SMALL) -tags nethttpomithttp2$(TAGS:%=,%) -o $(TO) ./cmd/treehouse
+
 pages: ## drive the pages in a browser: tasks, accessibility, a picture of each
 	@e2e/web/run
 
-vm: build size ## run on an emulated 64 MB MIPS router with jffs2 (fetches Debian's kernel for it, once)
+# For the night: it takes some minutes, and .ci/run does without it.
+vm: build size ## run on an emulated 64 MB MIPS router with jffs2 and with UBIFS (fetches Debian's kernel, once)
 	@e2e/vm/need && go run ./e2e/vm
 
 fuzz: ## fuzz everything that parses, 30 s each

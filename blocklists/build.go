@@ -93,6 +93,17 @@ func (l *Library) LastBuild() (Build, error) {
 	return build, err
 }
 
+// Outdated tells whether names have been stored that the last build has not
+// compiled: what imported them was killed before it could.
+func (l *Library) Outdated() (bool, error) {
+	last, err := l.LastBuild()
+	if err != nil {
+		return false, err
+	}
+	sources, err := l.Sources()
+	return slices.ContainsFunc(sources, func(s SourceState) bool { return s.Imported.After(last.At) }), err
+}
+
 func readBuild(value []byte) (b Build, err error) {
 	err = json.Unmarshal(value, &b)
 	return b, err

@@ -121,7 +121,11 @@ func (a *app) update(ctx context.Context, l *blocklists.Library, sources []block
 		return err
 	}
 	var away *blocklists.AwayError // why a source is, the results tell
-	if slices.ContainsFunc(results, func(r blocklists.UpdateResult) bool { return r.Outcome == blocklists.Updated }) {
+	outdated, err := l.Outdated()
+	if err != nil {
+		return err
+	}
+	if outdated || slices.ContainsFunc(results, func(r blocklists.UpdateResult) bool { return r.Outcome == blocklists.Updated }) {
 		if _, err := l.Build(ctx); err != nil && !errors.As(err, &away) {
 			return err
 		}
