@@ -231,6 +231,7 @@ func TestLuCIStatus(t *testing.T) {
 	status := func() (s struct {
 		Enabled, Running, Filtering bool
 		Mode, Version               string
+		Pages                       int
 		WhenDown                    string `json:"when_down"`
 	}) {
 		t.Helper()
@@ -240,7 +241,7 @@ func TestLuCIStatus(t *testing.T) {
 		}
 		return s
 	}
-	if s := status(); !s.Enabled || s.Running || s.Filtering || s.Mode != "behind" || s.WhenDown != "closed" || s.Version != "0.1.0rm" {
+	if s := status(); !s.Enabled || s.Running || s.Filtering || s.Mode != "behind" || s.Pages != 8080 || s.WhenDown != "closed" || s.Version != "0.1.0rm" {
 		t.Errorf("before it is started the state is %+v", s)
 	}
 	r.service("start")
