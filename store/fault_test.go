@@ -422,6 +422,19 @@ func TestShadow(t *testing.T) {
 	}
 	left, _ := os.ReadDir(opt.Scratch)
 	want(t, "files left in memory", len(left), 0)
+
+	// Another file system comes in the place of the one there was.
+	var flash error
+	opt.Mappable = func(string) error { return flash }
+	f = open(t, path, opt)
+	put(t, f, "people", "ana", "10")
+	flash = syscall.EINVAL
+	before, _ = os.Stat(path)
+	put(t, f, "people", "ana", "11")
+	if after, _ := os.Stat(path); os.SameFile(before, after) {
+		t.Error("a file that cannot be mapped any more was mapped")
+	}
+	want(t, "ana", get(t, f, "people", "ana"), "11")
 }
 
 // TestDiskFull fills a small disk: the change fails with a sentence, what was

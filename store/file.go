@@ -56,7 +56,7 @@ type Options struct {
 type File struct {
 	path    string
 	opt     Options
-	shadow  bool // work on a copy, see shadow.go
+	shadow  atomic.Bool // work on a copy, see shadow.go
 	written atomic.Uint64
 	found   *Recovery
 	events  func(dir string) (<-chan struct{}, func()) // folderEvents; tests go without
@@ -84,7 +84,7 @@ func Open(path string, opt Options) (*File, error) {
 	if err := f.prepare(); err != nil {
 		return nil, sentence(path, err)
 	}
-	f.shadow = opt.Mappable(path) != nil
+	f.Shadowed()
 	return f, nil
 }
 
@@ -182,7 +182,7 @@ type updateFunc func(fn func(*Tx) error) error
 // except in shadow mode, where the whole batch is one change of the file and
 // is written once.
 func (f *File) batch(fn func(updateFunc) error) error {
-	if f.shadow {
+	if f.Shadowed() {
 		return sentence(f.path, f.shadowBatch(fn))
 	}
 	return sentence(f.path, fn(func(change func(*Tx) error) error {
