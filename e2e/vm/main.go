@@ -26,8 +26,8 @@ const (
 	native    = "./treehouse"           // `make build`
 
 	// runTime is what the story may take on one file system. A machine that does
-	// nothing else needs a quarter of it.
-	runTime = 10 * time.Minute
+	// nothing else needs a fifth of it.
+	runTime = 15 * time.Minute
 	// stepTime is what one command on the router may take; most take a second.
 	stepTime = 40 * time.Second
 	// importTime is for the names of the small list, at 8 MiB.
@@ -344,7 +344,9 @@ func (s *story) cutPowerDuringChanges() error {
 		}
 	}
 	s.figure("power_cuts_survived", cuts)
-	s.figure("power_cuts_in_a_write", s.halves)
+	if s.system == "jffs2" { // where household.db is written whole, so that a half can be told
+		s.figure("power_cuts_in_a_write", s.halves)
+	}
 	return nil
 }
 
@@ -500,7 +502,7 @@ func (s *story) keepHand() error {
 func (s *story) takeLarge() error {
 	begun := time.Now()
 	for _, feed := range []struct{ file, name, figure string }{{"large.db", largeName, "1m"}, {"larger.db", largerName, "1m_updated"}} {
-		if _, err := s.on(fmt.Sprintf("wget -q -O %[3]s/new http://%[1]s:%[2]d/%[4]s && mv %[3]s/new %[3]s/blocklists.db", hostAddress, s.net.listPort, s.lists(), feed.file)); err != nil {
+		if _, err := s.on(fmt.Sprintf("wget -q -O %[3]s/new http://%[1]s:%[2]d/%[4]s && sync && mv %[3]s/new %[3]s/blocklists.db && sync", hostAddress, s.net.listPort, s.lists(), feed.file)); err != nil {
 			return err
 		}
 		if err := s.filters(feed.name); err != nil {
