@@ -138,7 +138,7 @@ type machine struct {
 }
 
 // bootWait is how long the kernel may take to its shell; 3 s on an idle machine.
-const bootWait = 90 * time.Second
+const bootWait = 3 * time.Minute
 
 // newMachine switches the router on and waits for its shell.
 func newMachine(p parts, c *chip, dnsPort int, trace io.Writer) (*machine, error) {
