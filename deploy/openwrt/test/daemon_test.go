@@ -1,9 +1,12 @@
 package openwrt
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -12,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // The tests in this file go the whole way: a child's device, a real dnsmasq with
@@ -82,6 +86,22 @@ func asUjail(t *testing.T, record string) []string {
 	}
 }
 
+// page asks for a page from the child's device and returns the status line.
+func (h *home) page(address, host string) (status string) {
+	h.inside(h.child, func() {
+		c, err := net.Dial("tcp", address)
+		if err != nil {
+			status = err.Error()
+			return
+		}
+		defer c.Close()
+		c.SetDeadline(time.Now().Add(10 * time.Second))
+		fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", host)
+		status, _ = bufio.NewReader(c).ReadString('\n')
+	})
+	return status
+}
+
 func (h *home) gets(t *testing.T, server string, question []byte, want netip.Addr, why string) {
 	t.Helper()
 	if addr, err := h.ask(server, question); addr != want {
@@ -119,6 +139,15 @@ func TestAChildBehindDnsmasq(t *testing.T) {
 		h.gets(t, server, query(), fromUs, "it asks for something else")
 	}
 	h.gets(t, "192.168.1.1:53", queryFor("\x09treehouse\x04home\x04arpa\x00"), netip.MustParseAddr("192.168.1.1"), "it asks for our page")
+
+	for _, host := range []string{"treehouse.home.arpa:8080", "192.168.1.1:8080"} {
+		if status := h.page("192.168.1.1:8080", host); !strings.Contains(status, " 200 ") && !strings.Contains(status, " 303 ") {
+			t.Errorf("from the child's device, the pages at %s say %q", host, status)
+		}
+	}
+	if status := h.page("192.168.1.1:8080", "evil.example"); strings.Contains(status, " 200 ") || strings.Contains(status, " 303 ") {
+		t.Errorf("under another's name, the pages say %q", status)
+	}
 
 	// The device gets Maria's MAC address, and is answered as hers. It gets another
 	// IP address too: dnsmasq remembers for 90 s which MAC address goes with which.
