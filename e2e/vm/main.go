@@ -430,7 +430,7 @@ func (s *story) cutPowerDuringImport() error {
 	if err := s.router.send(handImport + " &"); err != nil {
 		return err
 	}
-	if err := s.chip.waitForWrite(s.limit(stepTime)); err != nil {
+	if err := s.chip.waitForWrite(s.limit(importTime)); err != nil {
 		return err
 	}
 	time.Sleep(cutStep)

@@ -53,7 +53,7 @@ func (h *home) startDaemon(r *router, record string) {
 	}
 	reference, err := os.ReadFile("../../../cmd/treehouse/reference.yaml")
 	r.must(err)
-	if !strings.Contains(string(reference), "\nfirewall:") {
+	if h.firewall = strings.Contains(string(reference), "\nfirewall:"); !h.firewall {
 		env = slices.DeleteFunc(env, func(pair string) bool { return strings.HasPrefix(pair, "TREEHOUSE_FIREWALL_") })
 	}
 	// Only where it stores things and whom it asks are this machine's own.
@@ -140,6 +140,10 @@ func TestAChildBehindDnsmasq(t *testing.T) {
 	}
 	h.gets(t, "192.168.1.1:53", queryFor("\x09treehouse\x04home\x04arpa\x00"), netip.MustParseAddr("192.168.1.1"), "it asks for our page")
 
+	if h.firewall { // with the capabilities that the service script asks for
+		h.run("ip -n %s route add default via 192.168.1.1", h.child)
+		h.gets(t, "9.9.9.9:53", queryFor(blockedForAna), nowhere, "Ana's device asks a resolver of its own")
+	}
 	for _, host := range []string{"treehouse.home.arpa:8080", "192.168.1.1:8080"} {
 		if status := h.page("192.168.1.1:8080", host); !strings.Contains(status, " 200 ") && !strings.Contains(status, " 303 ") {
 			t.Errorf("from the child's device, the pages at %s say %q", host, status)

@@ -48,6 +48,7 @@ type home struct {
 	t             *testing.T
 	router, child string
 	us, provider  *stub
+	firewall      bool // whether the daemon knows of one
 	dnsmasq       *os.Process
 	log           *bytes.Buffer // dnsmasq's
 }
