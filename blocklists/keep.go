@@ -1,6 +1,7 @@
 package blocklists
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"time"
@@ -26,7 +27,7 @@ const (
 // Keep writes the copy (Options.Kept) if it is time, and tells whether it did. It
 // is time if there is none, if sources were added, removed or imported by hand, and
 // with other news once a day. The copy before stays until the new one is whole.
-func (l *Library) Keep() (written bool, err error) {
+func (l *Library) Keep(ctx context.Context) (written bool, err error) {
 	last, err := l.LastBuild()
 	if err != nil || l.opt.Kept == "" || last.Number == 0 {
 		return false, err
@@ -47,7 +48,7 @@ func (l *Library) Keep() (written bool, err error) {
 	isElsewhere := func(table string) bool {
 		return slices.ContainsFunc(sources, func(s SourceState) bool { return s.URL != "" && namesTable(s.ID) == table })
 	}
-	return true, l.file.SaveBackupWithout(isElsewhere, l.opt.KeptBytes, keepSpare)
+	return true, l.file.SaveBackupWithout(ctx, isElsewhere, l.opt.KeptBytes, keepSpare)
 }
 
 // isWorthKeeping tells whether b takes the place of the build that is kept, the

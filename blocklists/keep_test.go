@@ -50,7 +50,7 @@ func (h *keptHome) boot() *Library {
 func (h *keptHome) keep(l *Library, wanted bool, why string) {
 	h.t.Helper()
 	before := l.BytesWritten()
-	written, err := l.Keep()
+	written, err := l.Keep(h.t.Context())
 	if err != nil {
 		h.t.Fatal(why, ": ", err)
 	}
@@ -215,7 +215,7 @@ func TestKeptNoRoom(t *testing.T) {
 	mustBuild(t, l)
 	for _, most := range []int64{1 << 30, 50_000} { // by the disk, by what was chosen
 		l.opt.KeptBytes = most
-		if _, err := l.Keep(); !errors.Is(err, store.ErrNoRoom) || !strings.Contains(err.Error(), h.kept()) {
+		if _, err := l.Keep(h.t.Context()); !errors.Is(err, store.ErrNoRoom) || !strings.Contains(err.Error(), h.kept()) {
 			t.Error(most, ": ", err)
 		}
 		var disk syscall.Statfs_t

@@ -3,6 +3,7 @@ package store
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -81,8 +82,9 @@ var ErrNoRoom = errors.New("there is no room for it; the last one stays")
 // SaveBackupWithout is SaveBackup without the tables that leaveOut names, which
 // can be had again. It takes at most `most` bytes and leaves `spare` bytes of the
 // backup's file system free: ErrNoRoom, and the last backup stays. Flash may take
-// half a minute to write it: others read the file meanwhile, and write to it after.
-func (f *File) SaveBackupWithout(leaveOut func(table string) bool, most, spare int64) error {
+// half a minute to write it: others read the file meanwhile, and write to it after;
+// when ctx ends, the last backup stays.
+func (f *File) SaveBackupWithout(ctx context.Context, leaveOut func(table string) bool, most, spare int64) error {
 	release, err := f.lock(false)
 	if err != nil {
 		return sentence(f.path, err)
@@ -99,12 +101,13 @@ func (f *File) SaveBackupWithout(leaveOut func(table string) bool, most, spare i
 	}
 	left := min(most, int64(disk.Bavail)*int64(disk.Bsize)-spare)
 	return sentence(path, writeWhole(path, func(file *os.File) error {
-		return f.backup(&boundedWriter{w: file, left: left, written: &f.written}, leaveOut)
+		return f.backup(&boundedWriter{ctx: ctx, w: file, left: left, written: &f.written}, leaveOut)
 	}))
 }
 
-// boundedWriter writes no more than it may, and counts what it writes.
+// boundedWriter writes no more than it may, as long as it may, and counts it.
 type boundedWriter struct {
+	ctx     context.Context
 	w       io.Writer
 	left    int64
 	written *atomic.Uint64
@@ -113,6 +116,9 @@ type boundedWriter struct {
 func (b *boundedWriter) Write(p []byte) (int, error) {
 	if b.left -= int64(len(p)); b.left < 0 {
 		return 0, ErrNoRoom
+	}
+	if err := b.ctx.Err(); err != nil {
+		return 0, err
 	}
 	b.written.Add(uint64(len(p)))
 	return b.w.Write(p)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -528,7 +529,7 @@ func TestBackupElsewhere(t *testing.T) {
 	}
 	err := f.Replace("names", func(put func(k, v []byte) error) error { return put([]byte("k"), []byte("v")) }, nil)
 	if err == nil {
-		err = f.SaveBackupWithout(left, 1<<20, 0)
+		err = f.SaveBackupWithout(t.Context(), left, 1<<20, 0)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -555,7 +556,12 @@ func TestBackupElsewhere(t *testing.T) {
 		want(t, "tables", fmt.Sprint(names, err), "[snapshot] <nil>")
 		return nil
 	})
-	if err := f.SaveBackupWithout(nil, info.Size()-1, 0); !errors.Is(err, ErrNoRoom) {
+	if err := f.SaveBackupWithout(t.Context(), nil, info.Size()-1, 0); !errors.Is(err, ErrNoRoom) {
+		t.Error(err)
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if err := f.SaveBackupWithout(ended, nil, 1<<20, 0); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 	want(t, "ana, still backed up", string(f.BackedUp("people", "ana")), "9")

@@ -254,7 +254,9 @@ func (d *daemon) keepLists(ctx context.Context) error {
 		case <-again.C:
 		case <-d.taken:
 		}
-		switch written, err := d.library.Keep(); {
+		switch written, err := d.library.Keep(ctx); {
+		case ctx.Err() != nil:
+			return ctx.Err()
 		case err != nil:
 			d.log.Warn("the lists are not kept for the next start", "err", err)
 		case written:
