@@ -427,7 +427,7 @@ func (s *story) cutPowerDuringImport() error {
 	if err := s.kept(); err != nil {
 		return err
 	}
-	if err := s.router.send(handImport + " &"); err != nil {
+	if err := s.router.send(handImport); err != nil {
 		return err
 	}
 	if err := s.chip.waitForWrite(s.limit(importTime)); err != nil {
