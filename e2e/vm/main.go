@@ -404,7 +404,7 @@ func (s *story) killDuringImport() error {
 
 func (s *story) importSmall() error {
 	begun := time.Now()
-	said, err := s.router.run(s.limit(importTime), "$t lists update")
+	said, err := s.router.run(s.limit(importTime), "$t lists update --force")
 	s.figure("import_200k_s", seconds(time.Since(begun)))
 	if err != nil {
 		return fmt.Errorf("%w: %s", err, said)
