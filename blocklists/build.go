@@ -26,6 +26,11 @@ func (l *Library) Build(ctx context.Context) (Build, error) {
 	if err != nil {
 		return Build{}, err
 	}
+	for _, s := range sources {
+		if s.Away {
+			return Build{}, &AwayError{s.ID}
+		}
+	}
 	last, err := l.LastBuild()
 	if err != nil {
 		return Build{}, err
@@ -33,7 +38,7 @@ func (l *Library) Build(ctx context.Context) (Build, error) {
 	edition := l.catalogue()
 	c := l.newCompiler(edition, sources)
 	c.witness(l.opt.Witnesses)
-	build := Build{Number: last.Number + 1, Sources: len(c.sources), Unknown: c.unknown, Catalogue: edition.About}
+	build := Build{Number: last.Number + 1, Sources: len(c.sources), Unknown: c.unknown, ByHand: lastByHand(sources), Catalogue: edition.About}
 	compile := func(w io.Writer) error {
 		build.Stats, err = filter.BuildTrie(w, c.topics, c.entries(ctx), filter.BuildOptions{Memory: l.opt.Memory})
 		return err
@@ -54,7 +59,7 @@ func (l *Library) Build(ctx context.Context) (Build, error) {
 		if err != nil {
 			return err
 		}
-		return tx.Bucket(buildBucket).Put([]byte("last"), value)
+		return tx.Bucket(buildBucket).Put([]byte(lastBuild), value)
 	})
 	return build, err
 }
@@ -80,13 +85,30 @@ func spool(folder string, write func(io.Writer) error) (file *os.File, done func
 func (l *Library) LastBuild() (Build, error) {
 	var build Build
 	err := l.file.View(func(tx *store.Tx) error {
-		value, err := tx.Bucket(buildBucket).Get([]byte("last"))
+		value, err := tx.Bucket(buildBucket).Get([]byte(lastBuild))
 		if value == nil || err != nil {
 			return err
 		}
-		return json.Unmarshal(value, &build)
+		build, err = readBuild(value)
+		return err
 	})
 	return build, err
+}
+
+// Outdated tells whether names have been stored that the last build has not
+// compiled: what imported them was killed before it could.
+func (l *Library) Outdated() (bool, error) {
+	last, err := l.LastBuild()
+	if err != nil {
+		return false, err
+	}
+	sources, err := l.Sources()
+	return slices.ContainsFunc(sources, func(s SourceState) bool { return s.Imported.After(last.At) }), err
+}
+
+func readBuild(value []byte) (b Build, err error) {
+	err = json.Unmarshal(value, &b)
+	return b, err
 }
 
 // Snapshot is the last good snapshot; before the first Build one of the

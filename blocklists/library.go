@@ -20,7 +20,8 @@ import (
 const (
 	fileName      = "blocklists.db"
 	sourcesBucket = "sources" // id → SourceState as JSON
-	buildBucket   = "build"   // "last" → Build as JSON
+	buildBucket   = "build"   // lastBuild → Build as JSON
+	lastBuild     = "last"
 
 	catalogueBucket = "catalogue" // "state" → CatalogueState as JSON
 	catalogueTable  = "catalogue" // the replacement's texts, see encodeEdition
@@ -54,6 +55,11 @@ type Options struct {
 	Now       func() time.Time // nil is time.Now
 	Store     store.Options
 	Fetch     FetchOptions
+	// Kept is the file of a copy for lists in a folder that a reboot empties: see
+	// Keep. "" is for lists that stay where they are.
+	Kept string
+	// KeptBytes is how large it may be.
+	KeptBytes int64
 }
 
 // Library is the lists of a home: sources with their names and the snapshot
@@ -79,6 +85,10 @@ type SourceState struct {
 	ETag, LastModified string `json:",omitempty"` // of the last good list
 
 	Topics []string // by the topic number in the source's records
+
+	// Away is a source whose names are in the snapshot only: the home was started
+	// from the kept copy and has not fetched them since. See Keep.
+	Away bool `json:",omitempty"`
 }
 
 // Build is what the last Library.Build did.
@@ -87,7 +97,8 @@ type Build struct {
 	At      time.Time
 	Stats   filter.BuildStats
 	Sources int
-	Unknown []string // topics of sources that the catalogue does not know any more
+	Unknown []string  // topics of sources that the catalogue does not know any more
+	ByHand  time.Time // when the last of those sources came that have no URL; zero if there is none
 
 	Catalogue catalogue.About // what it was built with
 }
@@ -104,6 +115,7 @@ func Open(dir string, opt Options) (*Library, error) {
 		opt.Now = time.Now
 	}
 	opt.Store.Disposable = true
+	opt.Store.Backup = opt.Kept
 	file, err := store.Open(filepath.Join(dir, fileName), opt.Store)
 	if err != nil {
 		return nil, err
@@ -115,7 +127,8 @@ func Open(dir string, opt Options) (*Library, error) {
 // lists have to be imported or updated again.
 func (l *Library) Recovered() *store.Recovery { return l.file.Recovered() }
 
-// BytesWritten is what this process has written to the file.
+// BytesWritten is what this process has written to the disk: to the file, or
+// where a copy is kept, to that.
 func (l *Library) BytesWritten() uint64 { return l.file.BytesWritten() }
 
 // writer waits for its turn to change sources or the snapshot.
@@ -146,6 +159,9 @@ func (l *Library) Sources() ([]SourceState, error) {
 		if err == nil {
 			err = bad
 		}
+		if err == nil {
+			err = markAway(tx, all)
+		}
 		return err
 	})
 	return all, err
@@ -166,6 +182,7 @@ func (l *Library) state(id string) (s SourceState, ok bool, err error) {
 
 // putState keeps a state.
 func putState(tx *store.Tx, s SourceState) error {
+	s.Away = false // it is found out each time
 	value, err := json.Marshal(s)
 	if err != nil {
 		return err

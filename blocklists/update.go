@@ -80,7 +80,7 @@ func (l *Library) Update(ctx context.Context, opt UpdateOptions) ([]UpdateResult
 			break
 		}
 		result := UpdateResult{ID: s.ID, Outcome: NotDue}
-		if opt.Force || opt.Accept || s.due(l.opt.Now()) || opt.Now && l.opt.Now().Sub(s.Checked) >= askAgain {
+		if opt.Force || opt.Accept || s.due(l.opt.Now()) || s.Away && !s.Failed || opt.Now && l.opt.Now().Sub(s.Checked) >= askAgain {
 			result = l.updateOne(ctx, s, opt)
 		}
 		results = append(results, result)
@@ -155,7 +155,7 @@ func (l *Library) updateOne(ctx context.Context, s SourceState, opt UpdateOption
 		return fail(err)
 	}
 	etag, lastModified := s.ETag, s.LastModified
-	if opt.Force || opt.Accept || s.Imported.IsZero() {
+	if opt.Force || opt.Accept || s.Imported.IsZero() || s.Away {
 		etag, lastModified = "", ""
 	}
 	f := fetcher{source: s.Source, opt: l.opt, permit: l.permit}
@@ -190,6 +190,10 @@ func (l *Library) updateOne(ctx context.Context, s SourceState, opt UpdateOption
 	}
 	if err != nil {
 		return fail(err)
+	}
+	if s.Away { // there was nothing to compare it to but a number
+		entries, before := im.report.Added, fresh.Report.Entries
+		im.report.Added, im.report.Removed = max(0, entries-before), max(0, before-entries)
 	}
 	result := UpdateResult{ID: s.ID, Outcome: Updated, Report: im.report}
 	if tooMuch(im.report, fresh.Report.Entries) && !opt.Accept {

@@ -64,6 +64,32 @@ func localSource(s *listServer) Source {
 	return Source{ID: "local", Topic: "adult", URL: s.URL + "/list.txt", AllowHTTP: true, AllowPrivate: true}
 }
 
+// TestOutdated: a process that was killed between storing names and compiling
+// them leaves something to do, though nothing is new to fetch.
+func TestOutdated(t *testing.T) {
+	s := newListServer(t)
+	s.text("one.example\n")
+	now := testNow
+	l := testLibrary(t, func(o *Options) { o.Now = func() time.Time { now = now.Add(time.Second); return now } })
+	outdated := func(when string, wanted bool) {
+		t.Helper()
+		got, err := l.Outdated()
+		if err != nil {
+			t.Fatal(err)
+		}
+		want(t, when, got, wanted)
+	}
+	outdated("with nothing", false)
+	if err := l.Add(context.Background(), localSource(s)); err != nil {
+		t.Fatal(err)
+	}
+	outdated("before it is fetched", false)
+	update(t, l, UpdateOptions{})
+	outdated("fetched", true)
+	mustBuild(t, l)
+	outdated("compiled", false)
+}
+
 func TestUpdate(t *testing.T) {
 	s := newListServer(t)
 	now := testNow

@@ -330,7 +330,9 @@ func TestIncrementalIsWhole(t *testing.T) {
 			h.Settings.Paused = Pause{From: monday, Until: monday.Add(time.Hour)}
 			return nil
 		},
-		func(h *Household) error { return h.KeepConnection(h.Devices[random.IntN(len(h.Devices))].ID, random.IntN(2) == 0) },
+		func(h *Household) error {
+			return h.KeepConnection(h.Devices[random.IntN(len(h.Devices))].ID, random.IntN(2) == 0)
+		},
 		func(*Household) error { return nil },
 		func(h *Household) error { h.People[0].Name = "nobody"; return errors.New("no, after all") },
 	}

@@ -3,12 +3,16 @@ package store
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
 	"os"
+	"path/filepath"
+	"sync/atomic"
+	"syscall"
 
 	"go.etcd.io/bbolt"
 )
@@ -35,7 +39,12 @@ const (
 // ErrBackup says that what was handed to Restore is no whole backup.
 var ErrBackup = errors.New("this is no whole Treehouse backup; nothing was changed")
 
-func (f *File) backupPath() string { return f.path + ".backup" }
+func (f *File) backupPath() string {
+	if f.opt.Backup != "" {
+		return f.opt.Backup
+	}
+	return f.path + ".backup"
+}
 
 // SaveBackup writes a backup beside the file, where Open finds it when the file
 // turns out damaged.
@@ -46,7 +55,7 @@ func (f *File) SaveBackup() error {
 	}
 	defer release()
 	return sentence(f.path, writeWhole(f.backupPath(), func(file *os.File) error {
-		if err := f.backup(file); err != nil {
+		if err := f.backup(file, nil); err != nil {
 			return err
 		}
 		info, err := file.Stat()
@@ -64,16 +73,110 @@ func (f *File) Backup(w io.Writer) error {
 		return sentence(f.path, err)
 	}
 	defer release()
-	return f.backup(w)
+	return f.backup(w, nil)
 }
 
-// backup is Backup for a caller that holds the lock.
-func (f *File) backup(w io.Writer) error {
+// ErrNoRoom says that a backup would be larger than it may be.
+var ErrNoRoom = errors.New("there is no room for it; the last one stays")
+
+// SaveBackupWithout is SaveBackup without the tables that leaveOut names, which
+// can be had again. It takes at most `most` bytes and leaves `spare` bytes of the
+// backup's file system free: ErrNoRoom, and the last backup stays. Flash may take
+// half a minute to write it: others read the file meanwhile, and write to it after;
+// when ctx ends, the last backup stays.
+func (f *File) SaveBackupWithout(ctx context.Context, leaveOut func(table string) bool, most, spare int64) error {
+	release, err := f.lock(false)
+	if err != nil {
+		return sentence(f.path, err)
+	}
+	defer release()
+	path := f.backupPath()
+	if err := os.MkdirAll(filepath.Dir(path), folderMode); err != nil {
+		return sentence(filepath.Dir(path), err)
+	}
+	sweepTemporary(path)
+	var disk syscall.Statfs_t
+	if err := syscall.Statfs(filepath.Dir(path), &disk); err != nil {
+		return sentence(path, err)
+	}
+	left := min(most, int64(disk.Bavail)*int64(disk.Bsize)-spare)
+	return sentence(path, writeWhole(path, func(file *os.File) error {
+		return f.backup(&boundedWriter{ctx: ctx, w: file, left: left, written: &f.written}, leaveOut)
+	}))
+}
+
+// boundedWriter writes no more than it may, as long as it may, and counts it.
+type boundedWriter struct {
+	ctx     context.Context
+	w       io.Writer
+	left    int64
+	written *atomic.Uint64
+}
+
+func (b *boundedWriter) Write(p []byte) (int, error) {
+	if b.left -= int64(len(p)); b.left < 0 {
+		return 0, ErrNoRoom
+	}
+	if err := b.ctx.Err(); err != nil {
+		return 0, err
+	}
+	b.written.Add(uint64(len(p)))
+	return b.w.Write(p)
+}
+
+// BackedUp is one value of the last backup, without restoring it: of a bucket
+// that is not inside of another. It is nil if there is no backup, or none that
+// can be read as far as that.
+func (f *File) BackedUp(bucket, key string) []byte {
+	backup, err := os.Open(f.backupPath())
+	if err != nil {
+		return nil
+	}
+	defer backup.Close()
+	in := &backupReader{in: bufio.NewReader(backup), hash: crc32.New(castagnoli)}
+	if string(in.bytes(uint64(len(backupMagic)))) != backupMagic {
+		return nil
+	}
+	for depth, at := 0, ""; in.err == nil; {
+		switch in.bytes(1)[0] {
+		case 'b':
+			name := in.blob(maxBackupKey)
+			if depth++; depth == 1 {
+				at = string(name)
+			}
+		case 'v':
+			k, v := in.blob(maxBackupKey), in.blob(maxBackupValue)
+			if in.err == nil && depth == 1 && at == bucket && string(k) == key {
+				value, err := (&Bucket{tx: &Tx{path: f.backupPath()}}).unseal(k, v)
+				if err != nil {
+					return nil
+				}
+				return value
+			}
+		case 'e':
+			if depth--; depth == 0 && at >= bucket { // they are in order
+				return nil
+			}
+		default:
+			return nil
+		}
+	}
+	return nil
+}
+
+// backup is Backup for a caller that holds the lock, without the tables that
+// leaveOut names (nil: none).
+func (f *File) backup(w io.Writer, leaveOut func(table string) bool) error {
 	hash := crc32.New(castagnoli)
 	out := bufio.NewWriter(io.MultiWriter(w, hash))
 	err := f.view(func(tx *Tx) error {
 		out.WriteString(backupMagic)
-		return tx.tx.ForEach(func(name []byte, b *bbolt.Bucket) error { return backupBucket(out, name, b) })
+		return tx.tx.ForEach(func(name []byte, b *bbolt.Bucket) error {
+			if string(name) != tables {
+				return backupBucket(out, name, b, nil)
+			}
+			return backupBucket(out, name, b, leaveOut)
+		})
 	})
 	if err != nil {
 		return err
@@ -86,12 +189,16 @@ func (f *File) backup(w io.Writer) error {
 	return err
 }
 
-func backupBucket(out *bufio.Writer, name []byte, b *bbolt.Bucket) error {
+// backupBucket writes a bucket, without those inside of it that leaveOut names.
+func backupBucket(out *bufio.Writer, name []byte, b *bbolt.Bucket, leaveOut func(string) bool) error {
 	out.WriteByte('b')
 	writeBlob(out, name)
 	err := b.ForEach(func(key, value []byte) error {
 		if value == nil {
-			return backupBucket(out, key, b.Bucket(key))
+			if leaveOut != nil && leaveOut(string(key)) {
+				return nil
+			}
+			return backupBucket(out, key, b.Bucket(key), nil)
 		}
 		out.WriteByte('v')
 		writeBlob(out, key)

@@ -16,6 +16,7 @@
 //	kill -9 in a small change         bbolt: all of it or nothing
 //	kill -9 in a large change         Replace: the old table until the very
 //	                                  last transaction, then the new one
+//	a file in memory, and a reboot    its backup elsewhere (Options.Backup)
 //	a file system without shared      shadow: changes are made to a copy in
 //	mappings (jffs2)                  memory and written back whole
 //

@@ -47,6 +47,8 @@ func sentence(path string, err error) error {
 		return fmt.Errorf("%s: no folder can be made or used there; set storage.dir to one that can: %w", path, err)
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return fmt.Errorf("%s: the disk is full and nothing was changed; free some space and try again: %w", path, err)
+	case errors.Is(err, ErrNoRoom):
+		return fmt.Errorf("%s: %w", path, err)
 	}
 	return err
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -423,6 +424,19 @@ func TestShadow(t *testing.T) {
 	}
 	left, _ := os.ReadDir(opt.Scratch)
 	want(t, "files left in memory", len(left), 0)
+
+	// Another file system comes in the place of the one there was.
+	var flash error
+	opt.Mappable = func(string) error { return flash }
+	f = open(t, path, opt)
+	put(t, f, "people", "ana", "10")
+	flash = syscall.EINVAL
+	before, _ = os.Stat(path)
+	put(t, f, "people", "ana", "11")
+	if after, _ := os.Stat(path); os.SameFile(before, after) {
+		t.Error("a file that cannot be mapped any more was mapped")
+	}
+	want(t, "ana", get(t, f, "people", "ana"), "11")
 }
 
 // TestDiskFull fills a small disk: the change fails with a sentence, what was
@@ -525,4 +539,58 @@ func TestCheck(t *testing.T) {
 	if info, err := os.Stat(path); err != nil || info.Size() != 3*pageSize+1 {
 		t.Errorf("it was repaired: %v %v", info, err)
 	}
+}
+
+// TestBackupElsewhere is a file in memory whose backup is on a disk: it is there
+// again when the memory is not, and readers are not kept out meanwhile.
+func TestBackupElsewhere(t *testing.T) {
+	path, backup := filepath.Join(t.TempDir(), "a.db"), filepath.Join(t.TempDir(), "kept", "a.kept")
+	opt := Options{Backup: backup, Disposable: true}
+	filled(t, path)
+	f := open(t, path, opt)
+	want(t, "nothing is backed up", string(f.BackedUp("people", "ana")), "")
+	left := func(table string) bool {
+		if _, err := Open(path, Options{Backup: backup, Wait: 1}); err != nil {
+			t.Error("a reader is kept out: ", err)
+		}
+		return table == "names"
+	}
+	err := f.Replace("names", func(put func(k, v []byte) error) error { return put([]byte("k"), []byte("v")) }, nil)
+	if err == nil {
+		err = f.SaveBackupWithout(t.Context(), left, 1<<20, 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(backup)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, "only the backup counts as written", f.BytesWritten(), uint64(info.Size()))
+	want(t, "ana, backed up", string(f.BackedUp("people", "ana")), "9")
+	want(t, "nobody, backed up", string(f.BackedUp("people", "nobody")), "")
+	want(t, "no bucket", string(f.BackedUp("zoo", "ana")), "")
+
+	os.Remove(path)
+	f = open(t, path, opt)
+	if r := f.Recovered(); r != nil {
+		t.Error("this is no damage: ", r)
+	}
+	if err := readAll(f); err != nil {
+		t.Error(err)
+	}
+	f.View(func(tx *Tx) error {
+		names, err := tx.Tables()
+		want(t, "tables", fmt.Sprint(names, err), "[snapshot] <nil>")
+		return nil
+	})
+	if err := f.SaveBackupWithout(t.Context(), nil, info.Size()-1, 0); !errors.Is(err, ErrNoRoom) {
+		t.Error(err)
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if err := f.SaveBackupWithout(ended, nil, 1<<20, 0); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	want(t, "ana, still backed up", string(f.BackedUp("people", "ana")), "9")
 }

@@ -42,6 +42,9 @@ type Options struct {
 	// Disposable is a file that can be made again: it is not set aside when it is
 	// damaged, because it may be large and flash is not.
 	Disposable bool
+	// Backup is where the file's backup is; "" is beside it. A file in memory has
+	// it on flash, and begins from it after every start of the machine.
+	Backup string
 	// Mappable tells whether the file system can map the file at path shared,
 	// by an error if it cannot; nil is to try it.
 	Mappable func(path string) error
@@ -53,7 +56,7 @@ type Options struct {
 type File struct {
 	path    string
 	opt     Options
-	shadow  bool // work on a copy, see shadow.go
+	shadow  atomic.Bool // work on a copy, see shadow.go
 	written atomic.Uint64
 	found   *Recovery
 	events  func(dir string) (<-chan struct{}, func()) // folderEvents; tests go without
@@ -81,14 +84,14 @@ func Open(path string, opt Options) (*File, error) {
 	if err := f.prepare(); err != nil {
 		return nil, sentence(path, err)
 	}
-	f.shadow = opt.Mappable(path) != nil
+	f.Shadowed()
 	return f, nil
 }
 
 // prepare leaves a sound file at f.path, whatever was there before.
 func (f *File) prepare() error {
 	sound, err := f.isSound()
-	if err != nil || sound && !hasTemporary(f.path) && !hasTemporary(f.backupPath()) {
+	if err != nil || sound && !f.hasTemporaries() {
 		return err
 	}
 	release, err := f.lock(true)
@@ -97,7 +100,9 @@ func (f *File) prepare() error {
 	}
 	defer release()
 	sweepTemporary(f.path)
-	sweepTemporary(f.backupPath())
+	if f.opt.Backup == "" {
+		sweepTemporary(f.backupPath())
+	}
 
 	damage := checkFile(f.path) // again, now that nobody else is at it
 	switch {
@@ -105,12 +110,19 @@ func (f *File) prepare() error {
 		return nil
 	case errors.Is(damage, fs.ErrNotExist):
 		fromBackup, err := f.startAgain()
-		if fromBackup {
+		if fromBackup && f.opt.Backup == "" {
 			f.found = &Recovery{Damage: &DamageError{Path: f.path, What: "it was missing"}, FromBackup: true}
 		}
 		return err
 	}
 	return f.recover(damage)
+}
+
+// hasTemporaries tells whether a killed process has left something unfinished. An
+// unfinished backup elsewhere may be at work still: SaveBackupWithout does not
+// keep readers out.
+func (f *File) hasTemporaries() bool {
+	return hasTemporary(f.path) || f.opt.Backup == "" && hasTemporary(f.backupPath())
 }
 
 func (f *File) isSound() (bool, error) {
@@ -130,7 +142,8 @@ func (f *File) isSound() (bool, error) {
 func (f *File) Path() string { return f.path }
 
 // BytesWritten is how much this process has given the disk to write through f:
-// the flash budget's other side. Any goroutine may ask.
+// the flash budget's other side. Of a file in memory (Options.Backup) only its
+// backup counts. Any goroutine may ask.
 func (f *File) BytesWritten() uint64 { return f.written.Load() }
 
 // View runs fn with a state of the file that does not change meanwhile. What a
@@ -169,7 +182,7 @@ type updateFunc func(fn func(*Tx) error) error
 // except in shadow mode, where the whole batch is one change of the file and
 // is written once.
 func (f *File) batch(fn func(updateFunc) error) error {
-	if f.shadow {
+	if f.Shadowed() {
 		return sentence(f.path, f.shadowBatch(fn))
 	}
 	return sentence(f.path, fn(func(change func(*Tx) error) error {
@@ -196,7 +209,7 @@ func (f *File) update(path string, fn func(*Tx) error) error {
 		if err := tx.Commit(); err != nil {
 			return err
 		}
-		if path == f.path {
+		if path == f.path && f.opt.Backup == "" {
 			stats := tx.Stats()
 			f.written.Add(uint64(stats.GetPageAlloc()) + pageSize) // and the meta page
 		}
@@ -269,10 +282,16 @@ func (f *File) startAgain() (fromBackup bool, err error) {
 		err = f.restore(backup)
 		backup.Close()
 	}
-	if err == nil {
+	switch {
+	case err == nil:
 		return true, nil
-	}
-	if !errors.Is(err, ErrBackup) && !errors.Is(err, fs.ErrNotExist) {
+	case errors.Is(err, fs.ErrNotExist):
+	case f.opt.Disposable:
+		f.found = &Recovery{Damage: &DamageError{Path: f.backupPath(), What: err.Error()}}
+		if errors.Is(err, ErrBackup) { // else it may be of use when there is room
+			os.Remove(f.backupPath())
+		}
+	case !errors.Is(err, ErrBackup):
 		return false, err // a full disk is no reason to start without the backup
 	}
 	return false, f.create(func(string) error { return nil })

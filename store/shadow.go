@@ -25,13 +25,18 @@ func mappable(path string) error {
 }
 
 // Shadowed tells whether every change writes the whole file anew, because its
-// file system cannot map it. A large file is better kept elsewhere then.
-func (f *File) Shadowed() bool { return f.shadow }
+// file system cannot map it. A large file is better kept elsewhere then. It is
+// found out each time: OpenWrt puts flash in the place of memory under a program
+// that is running, at the end of a router's first boot.
+func (f *File) Shadowed() bool {
+	f.shadow.Store(f.opt.Mappable(f.path) != nil)
+	return f.shadow.Load()
+}
 
 // workingCopy is where bbolt may open the file: the file itself, or in shadow
 // mode a copy in memory that done removes. The caller holds the lock.
 func (f *File) workingCopy() (path string, done func(), err error) {
-	if !f.shadow {
+	if !f.shadow.Load() {
 		return f.path, func() {}, nil
 	}
 	src, err := os.Open(f.path)
@@ -81,6 +86,8 @@ func (f *File) putInPlace(from string) error {
 	if err != nil {
 		return err
 	}
-	f.written.Add(uint64(info.Size()))
+	if f.opt.Backup == "" {
+		f.written.Add(uint64(info.Size()))
+	}
 	return copyWhole(from, f.path)
 }

@@ -36,6 +36,7 @@ type Config struct {
 		Dir        string
 		RuntimeDir string
 		ListsDir   string // Dir, unless it was set
+		KeepLists  int64  // bytes; 0 if ListsDir is Dir
 	}
 	DNS struct {
 		Listen       []netip.AddrPort
@@ -164,6 +165,7 @@ const (
 	maxTimeout     = 10 * time.Second      // a client has given up by then
 	minCache       = 64 << 10              // bytes: some hundred answers
 	maxCache       = 1 << 30               // bytes: no home asks for more names
+	maxKept        = 1 << 30               // bytes: no snapshot is as large
 	minMemory      = 4 << 20               // bytes: what an import needs at all
 	maxMemory      = 4 << 30               // bytes: no list needs more
 	minUpdateEvery = time.Hour             // lists change daily, and their keepers pay for each look
@@ -320,6 +322,10 @@ func (r *configReader) typed() *Config {
 	c.Storage.ListsDir = c.Storage.Dir
 	if r.v.Get("storage.lists_dir") != "" {
 		c.Storage.ListsDir = r.text("storage.lists_dir")
+	}
+	c.Storage.KeepLists = r.bytes("storage.keep_lists", 0, maxKept)
+	if c.Storage.ListsDir == c.Storage.Dir {
+		c.Storage.KeepLists = 0
 	}
 
 	c.DNS.Listen = r.listens("dns.listen")

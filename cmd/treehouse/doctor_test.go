@@ -120,7 +120,9 @@ func somewhere() resolver.Answer {
 
 // TestDoctor: every test finds a house well that is, and finds what is not.
 func TestDoctor(t *testing.T) {
-	library, err := (&app{now: time.Now, errs: &bytes.Buffer{}}).openLibrary(&Config{Storage: struct{ Dir, RuntimeDir, ListsDir string }{ListsDir: t.TempDir()}})
+	var c Config
+	c.Storage.ListsDir = t.TempDir()
+	library, err := (&app{now: time.Now, errs: &bytes.Buffer{}}).openLibrary(&c)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,12 +41,16 @@ func (a *app) openLibrary(c *Config) (*blocklists.Library, error) {
 	if err != nil {
 		return nil, err
 	}
-	library, err := blocklists.Open(c.Storage.ListsDir, blocklists.Options{
+	opt := blocklists.Options{
 		Catalogue: catalogue.BuiltIn(), Replacement: a.replacement(c),
 		Own: c.DNS.OwnNames, Witnesses: witnesses,
 		Memory: int(c.Lists.Memory), Temp: c.Storage.RuntimeDir, Now: a.now,
 		Store: store.Options{Scratch: c.Storage.RuntimeDir},
-	})
+	}
+	if c.Storage.KeepLists > 0 {
+		opt.Kept, opt.KeptBytes = filepath.Join(c.Storage.Dir, "blocklists.kept"), c.Storage.KeepLists
+	}
+	library, err := blocklists.Open(c.Storage.ListsDir, opt)
 	if err != nil {
 		return nil, err
 	}

@@ -112,6 +112,15 @@ func (a *app) update(ctx context.Context, l *blocklists.Library, config *Config,
 			opt.IDs = append(opt.IDs, s.ID)
 		}
 	}
+	stored, err := l.Sources()
+	if err != nil {
+		return err
+	}
+	for _, s := range stored { // no longer configured, and the next build needs it
+		if s.Away && s.URL != "" && !slices.Contains(opt.IDs, s.ID) && (len(named) == 0 || slices.Contains(named, s.ID)) {
+			opt.IDs = append(opt.IDs, s.ID)
+		}
+	}
 	for _, id := range named {
 		if !slices.Contains(opt.IDs, id) && (id != blocklists.CatalogueID || len(results) == 0) {
 			return &usageError{fmt.Errorf("there is no source %q in lists.sources", id)}
@@ -129,8 +138,13 @@ func (a *app) update(ctx context.Context, l *blocklists.Library, config *Config,
 		}
 		results = append(results, ofSources...)
 	}
-	isNew := slices.ContainsFunc(results, func(r blocklists.UpdateResult) bool { return r.Outcome == blocklists.Updated })
-	if err := a.buildForCatalogue(ctx, l, isNew); err != nil {
+	outdated, err := l.Outdated()
+	if err != nil {
+		return err
+	}
+	isNew := outdated || slices.ContainsFunc(results, func(r blocklists.UpdateResult) bool { return r.Outcome == blocklists.Updated })
+	var away *blocklists.AwayError // why a source is, the results tell
+	if err := a.buildForCatalogue(ctx, l, isNew); err != nil && !errors.As(err, &away) {
 		return err
 	}
 	failed := 0
@@ -144,6 +158,9 @@ func (a *app) update(ctx context.Context, l *blocklists.Library, config *Config,
 	}
 	if failed > 0 {
 		return fmt.Errorf("%d of %d sources failed; their last good lists stay", failed, len(results))
+	}
+	if away != nil {
+		return away
 	}
 	return nil
 }
@@ -297,6 +314,8 @@ func (a *app) printSources(w io.Writer, sources []blocklists.SourceState, last b
 			state = s.Result
 		case s.Imported.IsZero():
 			state = "not fetched yet"
+		case s.Away:
+			state = "in force as kept over the reboot; its names are fetched with the next update"
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%s\t%d\t%s\n", s.ID, topic, s.Report.Format, s.Report.Entries, s.Report.RefusedLines(), a.age(s.Imported), s.Bytes, state)
 	}

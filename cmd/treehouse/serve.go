@@ -67,6 +67,7 @@ type daemon struct {
 	compiled   *household.Household // nil at first
 	build      uint64               // the number of the build in force
 	edition    atomic.Uint64        // the number of the catalogue it was made with; 0: the built-in one
+	taken      chan struct{}        // tells that other lists are in force
 
 	pages       *web.Server // nil: none
 	probes      *web.Probes // nil: there are no pages, or no name for them
@@ -102,7 +103,7 @@ func (a *app) newDaemon(ctx context.Context, c *Config, sample bool) (*daemon, e
 		return nil, err
 	}
 	d.clock.Confirm(d.family.Household().Settings.Clock) // said before this start, and about no doubt of now
-	d.changed, d.wall.changed = make(chan struct{}, 1), make(chan struct{}, 1)
+	d.changed, d.taken, d.wall.changed = make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{}, 1)
 	d.family.Notify(d.changed)
 	d.lists = d.library.Watch(ctx) // before they are read, so that nothing after is missed
 	if err := d.takeLists(); err != nil {
@@ -151,6 +152,7 @@ func (d *daemon) run(ctx context.Context) error {
 	})
 	g.Go(func() error { return d.keepCurrent(ctx) })
 	g.Go(func() error { return d.updateLists(ctx) })
+	g.Go(func() error { return d.keepLists(ctx) })
 	g.Go(func() error {
 		return d.family.KeepCounts(ctx, &d.tally, func(err error) { d.log.Error("counts", "err", err) })
 	})
@@ -255,6 +257,10 @@ func (d *daemon) takeLists() error {
 	d.log.Info("lists in force", "names", trie.Names(), "bytes", trie.Size(), "catalogue", cmp.Or(build.Catalogue.String(), "built-in"))
 	d.sayWhatIsGone(trie)
 	debug.FreeOSMemory() // the lists that were in force until now, megabytes at once
+	select {
+	case d.taken <- struct{}{}:
+	default: // one is enough
+	}
 	return nil
 }
 
@@ -271,6 +277,35 @@ func (d *daemon) sayWhatIsGone(trie *filter.Trie) {
 				known[r.Topic] = true // said once
 				d.log.Warn("there are rules about a service that the catalogue does not have; they do nothing", "service", r.Topic)
 			}
+		}
+	}
+}
+
+// keepAgain is how often to look whether the copy of the lists is due.
+const keepAgain = time.Hour
+
+// keepLists keeps the copy of lists that a reboot would lose. Flash is slow: it
+// is nobody else's time.
+func (d *daemon) keepLists(ctx context.Context) error {
+	if d.config.Storage.KeepLists == 0 {
+		return nil
+	}
+	again := time.NewTicker(keepAgain)
+	defer again.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-again.C:
+		case <-d.taken:
+		}
+		switch written, err := d.library.Keep(ctx); {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			d.log.Warn("the lists are not kept for the next start", "err", err)
+		case written:
+			d.log.Info("the lists are kept for the next start")
 		}
 	}
 }

@@ -3,6 +3,7 @@
 #   make -C deploy/openwrt                       for the routers in TARGETS
 #   make -C deploy/openwrt TARGETS=arm64/aarch64_cortex-a72
 #   make -C deploy/openwrt BINARY=path TARGETS=… packs a binary that is there already
+#   make -C deploy/openwrt TINY=1                builds treehouse-tiny, for 8 MB of flash
 #
 # A target is Go's name of the processor and OpenWrt's, which a router tells with
 # `opkg print-architecture` or `apk --print-arch`.
@@ -10,17 +11,19 @@
 ROOT    := $(abspath ../..)
 OUT     ?= $(ROOT)/dist/openwrt
 VERSION ?= 0.1.0
-MAIN    ?= ./cmd/treehouse
 BINARY  ?=
+TINY    ?=
 TARGETS ?= mipsle/mipsel_24kc mips/mips_24kc arm/arm_cortex-a7_neon-vfpv4 arm64/aarch64_cortex-a53
 
 # Every file of a package has this time, so that the same source gives the same bytes.
 export SOURCE_DATE_EPOCH ?= $(shell git -C $(ROOT) log -1 --format=%ct 2>/dev/null || echo 1767225600)
 
-# MIPS routers have no floating point unit, or one that cannot be relied on.
-BUILD := GOOS=linux CGO_ENABLED=0 GOMIPS=softfloat GOARM=7 go build -trimpath -ldflags '-s -w'
-WORK  := $(OUT)/.build
-PACK  := $(WORK)/pack -version $(VERSION) -out $(OUT)
+# In place of the whole package: the pages for parents, QUIC and MQTT left out.
+NAME := treehouse$(if $(TINY),-tiny)
+ALSO := $(if $(TINY),-field 'Provides: treehouse' -field 'Conflicts: treehouse')
+
+WORK := $(OUT)/.build
+PACK := $(WORK)/pack -version $(VERSION) -out $(OUT)
 
 .PHONY: packages clean
 packages:
@@ -29,11 +32,11 @@ packages:
 	@set -e; for target in $(TARGETS); do \
 		goarch=$${target%/*} arch=$${target#*/} binary="$(abspath $(BINARY))"; \
 		if [ -z "$(BINARY)" ]; then \
-			binary=$(WORK)/treehouse-$$goarch; \
-			(cd $(ROOT) && GOARCH=$$goarch $(BUILD) -o $$binary $(MAIN)); \
+			binary=$(WORK)/$(NAME)-$$goarch; \
+			$(MAKE) -s -C $(ROOT) router GOARCH=$$goarch TAGS=$(if $(TINY),tiny) TO=$$binary; \
 		fi; \
 		for format in ipk apk; do \
-			$(PACK) -format $$format -arch $$arch -control control -files files -add usr/sbin/treehouse=$$binary; \
+			$(PACK) -format $$format -name $(NAME) $(ALSO) -arch $$arch -control control -files files -add usr/sbin/treehouse=$$binary; \
 		done; \
 	done
 	@set -e; for format in ipk apk; do \

@@ -19,8 +19,9 @@ const (
 
 	infoName, infoVersion, infoID, infoDescription, infoArch, infoLicense      = 1, 2, 3, 4, 5, 6
 	infoOrigin, infoMaintainer, infoURL, infoBuildTime, infoInstalled, infoDep = 7, 8, 9, 11, 12, 15
+	infoProvides                                                               = 16
 
-	depName = 1
+	depName, depVersion = 1, 2
 
 	dirName, dirACL, dirFiles = 1, 2, 3
 
@@ -56,6 +57,11 @@ func apk(p *pkg) (string, []byte, error) {
 	for _, d := range slices.Sorted(slices.Values(p.list("Depends"))) {
 		depends = append(depends, a.object(map[int]uint32{depName: a.text(d)}))
 	}
+	// With a version, apk lets only one package provide a name: no conflicts needed.
+	var provides []uint32
+	for _, d := range slices.Sorted(slices.Values(p.list("Provides"))) {
+		provides = append(provides, a.object(map[int]uint32{depName: a.text(d), depVersion: a.text(version)}))
+	}
 	id := a.blob(make([]byte, idSize))
 	info := a.object(map[int]uint32{
 		infoName:        a.text(name),
@@ -70,6 +76,7 @@ func apk(p *pkg) (string, []byte, error) {
 		infoBuildTime:   a.number(uint32(buildTime().Unix())),
 		infoInstalled:   a.number(uint32(max(p.size(), 1))),
 		infoDep:         a.array(depends),
+		infoProvides:    a.array(provides),
 	})
 
 	var paths []uint32

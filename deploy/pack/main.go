@@ -7,8 +7,8 @@
 //		-files deploy/openwrt/files -add usr/sbin/treehouse=dist/treehouse-mipsle \
 //		-arch mipsel_24kc -version 0.1.0 -out dist/
 //
-// The control folder holds `control` (fields as in Debian's, with @VERSION@ and
-// @ARCH@ left to fill in), `conffiles`, and scripts: preinst, postinst, prerm,
+// The control folder holds `control` (fields as in Debian's, with @NAME@,
+// @VERSION@ and @ARCH@ left to fill in), `conffiles`, and scripts: preinst, postinst, prerm,
 // postrm. What differs between the formats is in ipk.go, apk.go and deb.go.
 package main
 
@@ -35,10 +35,15 @@ func run(args []string) error {
 	format := flags.String("format", "", "ipk, apk or deb")
 	control := flags.String("control", "", "folder with control, conffiles and scripts")
 	files := flags.String("files", "", "folder whose tree is installed from the root on")
+	called := flags.String("name", "", "name of the package, for @NAME@ in control")
 	arch := flags.String("arch", "all", "architecture, as the target's package manager calls it")
 	version := flags.String("version", "", "version, such as 0.1.0")
 	out := flags.String("out", ".", "folder to write to")
-	var added, trees []string
+	var added, trees, fields []string
+	flags.Func("field", "NAME: VALUE, one more field of control; may be repeated", func(s string) error {
+		fields = append(fields, s)
+		return nil
+	})
 	flags.Func("tree", "TARGET=FOLDER: one more folder; may be repeated", func(s string) error {
 		trees = append(trees, s)
 		return nil
@@ -53,9 +58,16 @@ func run(args []string) error {
 	if *control == "" || *version == "" {
 		return errors.New("-control and -version are needed")
 	}
-	p, err := load(*control, *version, *arch)
+	p, err := load(*control, *called, *version, *arch)
 	if err != nil {
 		return err
+	}
+	for _, s := range fields {
+		name, value, ok := strings.Cut(s, ": ")
+		if !ok {
+			return fmt.Errorf("-field %q should be NAME: VALUE", s)
+		}
+		p.fields = append(p.fields, field{name, value})
 	}
 	if *files != "" {
 		trees = append(trees, "="+*files)

@@ -50,7 +50,7 @@ func pack(t *testing.T, format, arch string) []byte {
 	t.Helper()
 	control, files := sample(t)
 	out := t.TempDir()
-	if err := run([]string{"-format", format, "-control", control, "-files", files, "-arch", arch, "-version", "1.2.3", "-out", out}); err != nil {
+	if err := run([]string{"-format", format, "-control", control, "-files", files, "-arch", arch, "-version", "1.2.3", "-out", out, "-field", "Provides: other-sample"}); err != nil {
 		t.Fatal(err)
 	}
 	names, err := filepath.Glob(out + "/*")
@@ -111,7 +111,7 @@ func TestIpk(t *testing.T) {
 		t.Errorf("debian-binary is %q", outer["./debian-binary"])
 	}
 	_, control := untar(t, []byte(outer["./control.tar.gz"]))
-	for _, want := range []string{"Package: sample\n", "Version: 1.2.3\n", "Architecture: mipsel_24kc\n", "Require-User: sample=653:sample=653\n", "Description: A sample\n of two lines\n", "Installed-Size: 300024\n"} {
+	for _, want := range []string{"Package: sample\n", "Version: 1.2.3\n", "Architecture: mipsel_24kc\n", "Require-User: sample=653:sample=653\n", "Description: A sample\n of two lines\n", "Installed-Size: 300024\n", "Provides: other-sample\n"} {
 		if !strings.Contains(control["./control"], want) {
 			t.Errorf("%q is not in\n%s", want, control["./control"])
 		}
@@ -240,6 +240,10 @@ func TestApk(t *testing.T) {
 	if !slices.Equal(depends, []string{"ca-bundle", "zlib"}) { // sorted: apk searches by halves
 		t.Errorf("it depends on %v", depends)
 	}
+	provides := r.slots(r.slot(info, 16))
+	if len(provides) != 2 || r.blob(r.slot(provides[1], 1)) != "other-sample" || r.blob(r.slot(provides[1], 2)) != "1.2.3-r1" {
+		t.Errorf("it provides %v", provides)
+	}
 	id := r.slot(info, 3)
 	blank := bytes.Clone(tree)
 	copy(blank[id&0x0fffffff+1:], make([]byte, 20))
@@ -343,6 +347,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		{[]string{"-format", "rpm", "-control", control, "-version", "1"}, `"rpm" is not ipk, apk or deb`},
 		{[]string{"-format", "ipk", "-control", control, "-version", "1", "-files", files + "/none"}, "none"},
 		{[]string{"-format", "ipk", "-control", control, "-version", "1", "-add", "x"}, "TARGET=FILE"},
+		{[]string{"-format", "ipk", "-control", control, "-version", "1", "-field", "x"}, "NAME: VALUE"},
 	} {
 		if err := run(test.args); err == nil || !strings.Contains(err.Error(), test.says) {
 			t.Errorf("%v: the error is %v, want one that says %q", test.args, err, test.says)

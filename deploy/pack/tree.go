@@ -34,13 +34,13 @@ type file struct {
 }
 
 // load reads the control folder.
-func load(dir, version, arch string) (*pkg, error) {
+func load(dir, name, version, arch string) (*pkg, error) {
 	text, err := os.ReadFile(filepath.Join(dir, "control"))
 	if err != nil {
 		return nil, err
 	}
 	p := &pkg{scripts: map[string]string{}}
-	filled := strings.NewReplacer("@VERSION@", version, "@ARCH@", arch).Replace(string(text))
+	filled := strings.NewReplacer("@NAME@", name, "@VERSION@", version, "@ARCH@", arch).Replace(string(text))
 	for i, line := range strings.Split(strings.TrimSpace(filled), "\n") {
 		if strings.HasPrefix(line, " ") && len(p.fields) > 0 { // goes on from the line before
 			p.fields[len(p.fields)-1].value += "\n" + line

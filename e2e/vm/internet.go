@@ -26,6 +26,7 @@ const (
 // server of lists and a resolver. The router sees it at hostAddress.
 type internet struct {
 	list     atomic.Pointer[string] // the file served as /list.txt
+	off      atomic.Bool            // nobody answers
 	listPort int
 	dnsPort  int
 }
@@ -51,15 +52,20 @@ func startInternet(dir string) (*internet, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/list.txt", func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, *n.list.Load()) })
 	mux.Handle("/", http.FileServer(http.Dir(dir)))
-	go http.Serve(web, mux)
-	go answerEverything(dns)
+	go http.Serve(web, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if n.off.Load() {
+			panic(http.ErrAbortHandler) // which closes the connection without an answer
+		}
+		mux.ServeHTTP(w, r)
+	}))
+	go n.answerEverything(dns)
 	return n, nil
 }
 
 func (n *internet) serve(list string) { n.list.Store(&list) }
 
 // answerEverything is a resolver for which every name has upstreamAnswer.
-func answerEverything(dns net.PacketConn) {
+func (n *internet) answerEverything(dns net.PacketConn) {
 	buf := make([]byte, 1500)
 	for {
 		size, from, err := dns.ReadFrom(buf)
@@ -70,7 +76,7 @@ func answerEverything(dns net.PacketConn) {
 		for end < size && buf[end] != 0 {
 			end += 1 + int(buf[end])
 		}
-		if end += 5; end > size { // the root label, type and class
+		if end += 5; end > size || n.off.Load() { // the root label, type and class
 			continue
 		}
 		question := bytes.Clone(buf[:end])

@@ -3,6 +3,8 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -20,7 +22,11 @@ const (
 	firmwareAt    = ramBytes
 	firmwareBytes = 16 << 20
 	overlayAt     = firmwareAt + firmwareBytes
-	overlayBytes  = 16 << 20
+	norBytes      = 16 << 20
+	nandBytes     = 32 << 20
+	norErase      = 64 << 10
+	nandErase     = 128 << 10
+	nandPage      = 2 << 10
 	memoryBytes   = 128 << 20
 
 	initramfsAt = 48 << 20           // above the kernel, in the memory that it knows of
@@ -28,45 +34,85 @@ const (
 )
 
 // chip is the file of that layout, which outlives the machines that use it.
-type chip struct{ file *os.File }
-
-// newChip makes a flash with the firmware in it and the rest erased.
-func newChip(path, firmware string) (*chip, error) {
-	image, err := os.ReadFile(firmware)
-	if err != nil {
-		return nil, err
-	}
-	if len(image) > firmwareBytes {
-		return nil, fmt.Errorf("%s has %d bytes; the firmware partition has %d", firmware, len(image), firmwareBytes)
-	}
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if err := file.Truncate(memoryBytes); err != nil {
-		return nil, err
-	}
-	if _, err := file.WriteAt(image, firmwareAt); err != nil {
-		return nil, err
-	}
-	_, err = file.WriteAt(bytes.Repeat([]byte{0xff}, overlayBytes), overlayAt)
-	return &chip{file}, err
+type chip struct {
+	file    *os.File
+	system  string // jffs2 or ubifs
+	overlay int64  // bytes of the partition that the router writes
+	erase   int64  // bytes that are erased at once
 }
 
-// overlay reads the partition that the router writes into buf.
-func (c *chip) overlay(buf []byte) error {
+// newChip makes a flash with the firmware in it and the rest erased, or what it
+// holds when it leaves the factory.
+func newChip(path, system string, p parts) (*chip, error) {
+	image, err := os.ReadFile(p.firmware)
+	if err != nil {
+		return nil, err
+	}
+	var factory []byte
+	c := &chip{system: system, overlay: norBytes, erase: norErase}
+	if system == "ubifs" {
+		c.overlay, c.erase = nandBytes, nandErase
+		if factory, err = os.ReadFile(p.ubi); err != nil {
+			return nil, err
+		}
+	}
+	if len(image) > firmwareBytes {
+		return nil, fmt.Errorf("%s has %d bytes; the firmware partition has %d", p.firmware, len(image), firmwareBytes)
+	}
+	if c.file, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600); err != nil {
+		return nil, err
+	}
+	if err := c.file.Truncate(memoryBytes); err != nil {
+		return nil, err
+	}
+	if _, err := c.file.WriteAt(image, firmwareAt); err != nil {
+		return nil, err
+	}
+	erased := bytes.Repeat([]byte{0xff}, int(c.overlay)-len(factory))
+	_, err = c.file.WriteAt(append(factory, erased...), overlayAt)
+	return c, err
+}
+
+// beNAND has the running kernel take the partition for one with pages. phram, the
+// only driver whose flash outlives a power cut here, says that it writes single
+// bytes, and nothing of its buffer, with which UBI does not begin. So two numbers
+// are set in the driver's description of the partition (struct mtd_info), which
+// is found by what stands before them: type and flags of a MTD_RAM, size, erase size.
+func (c *chip) beNAND() error {
+	memory := make([]byte, ramBytes)
+	if _, err := c.file.ReadAt(memory, 0); err != nil {
+		return err
+	}
+	const typeRAM, flagsRAM, writeSize = 1, 0x1c00, 1
+	description := binary.LittleEndian.AppendUint32(nil, typeRAM)
+	description = binary.LittleEndian.AppendUint32(description, flagsRAM)
+	description = binary.LittleEndian.AppendUint64(description, uint64(c.overlay))
+	description = binary.LittleEndian.AppendUint32(description, uint32(c.erase))
+	at := len(description)
+	description = binary.LittleEndian.AppendUint64(description, writeSize) // and no buffer
+	found := bytes.Index(memory, description)
+	if found < 0 || bytes.Contains(memory[found+1:], description) {
+		return errors.New("the flash's description is not found in the kernel's memory; is it another kernel?")
+	}
+	pages := binary.LittleEndian.AppendUint32(nil, nandPage)
+	_, err := c.file.WriteAt(append(pages, pages...), int64(found+at))
+	return err
+}
+
+// read reads the partition that the router writes into buf.
+func (c *chip) read(buf []byte) error {
 	_, err := c.file.ReadAt(buf, overlayAt)
 	return err
 }
 
 // waitForWrite returns as soon as a byte of the overlay is not what it was.
 func (c *chip) waitForWrite(limit time.Duration) error {
-	before, now := make([]byte, overlayBytes), make([]byte, overlayBytes)
-	if err := c.overlay(before); err != nil {
+	before, now := make([]byte, c.overlay), make([]byte, c.overlay)
+	if err := c.read(before); err != nil {
 		return err
 	}
 	for end := time.Now().Add(limit); time.Now().Before(end); {
-		if err := c.overlay(now); err != nil {
+		if err := c.read(now); err != nil {
 			return err
 		}
 		if !bytes.Equal(before, now) {
@@ -92,7 +138,7 @@ type machine struct {
 }
 
 // bootWait is how long the kernel may take to its shell; 3 s on an idle machine.
-const bootWait = 90 * time.Second
+const bootWait = 3 * time.Minute
 
 // newMachine switches the router on and waits for its shell.
 func newMachine(p parts, c *chip, dnsPort int, trace io.Writer) (*machine, error) {
@@ -106,7 +152,7 @@ func newMachine(p parts, c *chip, dnsPort int, trace io.Writer) (*machine, error
 		"-object", fmt.Sprintf("memory-backend-file,id=memory,size=%d,mem-path=%s,share=on", memoryBytes, c.file.Name()),
 		// The initramfs goes where the kernel may have it: qemu's own -initrd puts it behind the flash.
 		"-kernel", p.kernel, "-device", fmt.Sprintf("loader,file=%s,addr=%#x,force-raw=on", p.initramfs, initramfsAt),
-		"-append", fmt.Sprintf("rd_start=%#x rd_size=%d console=ttyS0 mem=64M panic=-1 rdinit=/init", uint64(kseg0+initramfsAt), initramfs.Size()),
+		"-append", fmt.Sprintf("rd_start=%#x rd_size=%d console=ttyS0 mem=64M nokaslr panic=-1 rdinit=/init overlay=%s,%#x,%#x", uint64(kseg0+initramfsAt), initramfs.Size(), c.system, c.overlay, c.erase),
 		"-nodefaults", "-vga", "none", "-display", "none", "-no-reboot", "-serial", "stdio",
 		"-netdev", fmt.Sprintf("user,id=n0,hostfwd=udp:127.0.0.1:%d-:53", dnsPort), "-device", "pcnet,romfile=,netdev=n0")
 	out, err := m.qemu.StdoutPipe()
@@ -128,7 +174,15 @@ func newMachine(p parts, c *chip, dnsPort int, trace io.Writer) (*machine, error
 			m.lines <- line
 		}
 	}()
-	if _, err := m.until("=ready", bootWait); err != nil {
+	if c.system == "ubifs" {
+		if _, err = m.until("=flash", bootWait); err == nil {
+			err = errors.Join(c.beNAND(), m.send(""))
+		}
+	}
+	if err == nil {
+		_, err = m.until("=ready", bootWait)
+	}
+	if err != nil {
 		m.cutPower()
 		return nil, fmt.Errorf("the router did not come up: %w", err)
 	}

@@ -1,10 +1,11 @@
 // Command vm runs Treehouse on a whole router of 64 MB of memory, emulated by
-// qemu: a MIPS processor with Debian's 32-bit kernel, the firmware in a squashfs, and the
-// family's rules in jffs2 on a NOR flash. `make vm` runs it; README.md says what
-// is real about it and what is not.
+// qemu: a MIPS processor with Debian's 32-bit kernel, the firmware in a squashfs, and
+// what the router writes in jffs2, and then once more in UBIFS. `make vm` runs it;
+// README.md says what is real about it and what is not.
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,9 +25,9 @@ const (
 	treehouse = "dist/treehouse-mipsle" // `make size`
 	native    = "./treehouse"           // `make build`
 
-	// runTime is what one run may take. A machine that does nothing else needs a
-	// quarter of it.
-	runTime = 8 * time.Minute
+	// runTime is what the story may take on one file system. A machine that does
+	// nothing else needs a fifth of it.
+	runTime = 15 * time.Minute
 	// stepTime is what one command on the router may take; most take a second.
 	stepTime = 40 * time.Second
 	// importTime is for the names of the small list, at 8 MiB.
@@ -37,30 +38,44 @@ const (
 	cutStep = 4 * time.Millisecond
 )
 
-// Names that are asked for: in the built-in catalogue, in both lists, in the
-// large one only, in none.
+// Names that are asked for: in the built-in catalogue, in all lists that are
+// fetched, in the small one after its update, in the one that a parent imports, in
+// the large one, in its update, in none.
 const (
 	catalogueName = "pornhub.com"
 	smallName     = "small.treehouse-test.net"
+	updatedName   = "updated.treehouse-test.net"
+	handName      = "hand.treehouse-test.net"
 	largeName     = "large.treehouse-test.net"
+	largerName    = "larger.treehouse-test.net"
 	freeName      = "free.treehouse-test.net"
 )
 
 func main() {
-	s := &story{end: time.Now().Add(runTime)}
-	err := s.tell()
-	if s.router != nil {
-		s.router.cutPower()
+	systems := [...]string{"jffs2", "ubifs"}
+	figures := ""
+	for _, system := range systems {
+		if len(os.Args) > 1 && os.Args[1] != system {
+			continue
+		}
+		s := &story{system: system, end: time.Now().Add(runTime)}
+		err := s.tell()
+		if s.router != nil {
+			s.router.cutPower()
+		}
+		figures += s.figures.String()
+		if err != nil {
+			fmt.Print(figures)
+			fmt.Fprintf(os.Stderr, "vm: %s: %v; what the router said is in %s\n", system, err, s.serialLog())
+			os.Exit(1)
+		}
 	}
-	fmt.Print(s.figures.String())
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "vm: %v; what the router said is in %s\n", err, filepath.Join(cache, "serial.log"))
-		os.Exit(1)
-	}
+	fmt.Print(figures)
 }
 
 // story is one run: what happens to one flash chip.
 type story struct {
+	system  string // of the files that the router writes: jffs2 or ubifs
 	end     time.Time
 	figures strings.Builder // as "key value" lines
 	net     *internet
@@ -83,10 +98,13 @@ func (s *story) tell() error {
 		{"cut the power during changes of the family", s.cutPowerDuringChanges},
 		{"kill the daemon and an import", s.killDuringImport},
 		{"import 200,000 names on the router", s.importSmall},
-		{"take a snapshot of 1,000,000 names", s.takeLarge},
-		{"cut the power once more, and answer again", s.lastBoot},
+		{"cut the power during an import by hand, and boot without internet", s.cutPowerDuringImport},
+		{"update the 200,000 names", s.updateSmall},
+		{"import by hand, and boot without internet", s.keepHand},
+		{"take a snapshot of 1,000,000 names, and another", s.takeLarge},
+		{"cut the power once more, and boot without internet", s.lastBoot},
 	} {
-		fmt.Fprintf(os.Stderr, "vm: %s\n", step.name)
+		fmt.Fprintf(os.Stderr, "vm: %s: %s\n", s.system, step.name)
 		if err := step.do(); err != nil {
 			return fmt.Errorf("%s: %w", step.name, err)
 		}
@@ -97,7 +115,24 @@ func (s *story) tell() error {
 	return nil
 }
 
-func (s *story) figure(key string, value any) { fmt.Fprintf(&s.figures, "vm64.%s %v\n", key, value) }
+// figure notes a figure; jffs2's have the plain names.
+func (s *story) figure(key string, value any) {
+	if s.system != "jffs2" {
+		key = s.system + "_" + key
+	}
+	fmt.Fprintf(&s.figures, "vm64.%s %v\n", key, value)
+}
+
+func (s *story) serialLog() string { return filepath.Join(cache, "serial-"+s.system+".log") }
+
+// lists is the folder of blocklists.db on the router: the service script puts it
+// in memory where the flash is jffs2.
+func (s *story) lists() string {
+	if s.system == "jffs2" {
+		return "/tmp/treehouse-lists"
+	}
+	return "/overlay/treehouse"
+}
 
 // limit is how long a step may take that may take this long at most.
 func (s *story) limit(step time.Duration) time.Duration { return min(step, time.Until(s.end)) }
@@ -110,7 +145,7 @@ func (s *story) make() error {
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return err
 	}
-	log, err := os.Create(filepath.Join(cache, "serial.log"))
+	log, err := os.Create(s.serialLog())
 	if err != nil {
 		return err
 	}
@@ -118,16 +153,22 @@ func (s *story) make() error {
 	if s.net, err = startInternet(cache); err != nil {
 		return err
 	}
-	small, large := filepath.Join(cache, "small.txt.gz"), filepath.Join(cache, "large.txt.gz")
-	if err := errors.Join(listOf(small, smallNames, smallName), listOf(large, largeNames, smallName, largeName)); err != nil {
-		return err
+	for file, names := range map[string][]string{"small": {smallName}, "updated": {smallName, updatedName}} {
+		if err := listOf(listFile(file), smallNames, names...); err != nil {
+			return err
+		}
 	}
-	s.net.serve(small)
-	if err := makeFeed(large, filepath.Join(cache, "feed.db")); err != nil {
-		return err
+	for file, names := range map[string][]string{"large": {smallName, largeName}, "larger": {smallName, largeName, largerName}} {
+		if err := listOf(listFile(file), largeNames, names...); err != nil {
+			return err
+		}
+		if err := makeFeed(listFile(file), filepath.Join(cache, file+".db")); err != nil {
+			return err
+		}
 	}
+	s.net.serve(listFile("small"))
 	config := fmt.Sprintf(`# Written by e2e/vm.
-storage: {dir: /overlay/treehouse, lists_dir: /tmp/lists}
+storage: {dir: /overlay/treehouse, lists_dir: %[4]s}
 dns: {listen: ["0.0.0.0:53"]}
 upstream: {servers: ["%[1]s:%[2]d"]}
 pages: {listen: []}
@@ -136,16 +177,18 @@ lists:
   memory: 8MiB
   update_every: 0
   sources: [{id: big, url: "http://%[1]s:%[3]d/list.txt", topic: adult, allow_http: true, allow_private: true}]
-`, hostAddress, s.net.dnsPort, s.net.listPort)
+`, hostAddress, s.net.dnsPort, s.net.listPort, s.lists())
 	if s.parts, err = makeParts(cache, treehouse, []byte(config)); err != nil {
 		return err
 	}
-	s.chip, err = newChip(filepath.Join(cache, "chip"), s.parts.firmware)
+	s.chip, err = newChip(filepath.Join(cache, "chip"), s.system, s.parts)
 	return err
 }
 
+func listFile(name string) string { return filepath.Join(cache, name+".txt.gz") }
+
 // makeFeed compiles a list as a provider does, and leaves in the file to what a
-// router in feed mode holds: the snapshot alone.
+// router in feed mode holds: the snapshot, and when it was built.
 func makeFeed(list, to string) error {
 	dir, err := os.MkdirTemp("", "treehouse-vm-")
 	if err != nil {
@@ -170,10 +213,20 @@ func makeFeed(list, to string) error {
 	if err != nil {
 		return err
 	}
+	var build []byte
+	err = built.View(func(tx *store.Tx) error {
+		build, err = tx.Bucket("build").Get([]byte("last"))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	// A router that has compiled lists itself has counted its builds.
+	build = bytes.Replace(build, []byte(`"Number":1,`), fmt.Appendf(nil, `"Number":%d,`, time.Now().Unix()), 1)
 	return feed.WriteLarge("snapshot", func(w io.Writer) error {
 		_, err := w.Write(snapshot)
 		return err
-	}, nil)
+	}, func(tx *store.Tx) error { return tx.Bucket("build").Put([]byte("last"), build) })
 }
 
 // boot switches the router on and starts the daemon, as procd would.
@@ -243,7 +296,7 @@ func (s *story) firstBoot() error {
 	if err := s.boot(); err != nil {
 		return err
 	}
-	if _, err := s.on("grep '/overlay jffs2' /proc/mounts && $t people add Ana --age 9 && $t devices add 'the tablet' --address " + hostAddress + " --person Ana"); err != nil {
+	if _, err := s.on("grep '/overlay " + s.system + "' /proc/mounts && $t people add Ana --age 9 && $t devices add 'the tablet' --address " + hostAddress + " --person Ana"); err != nil {
 		return err
 	}
 	if err := s.filters(catalogueName); err != nil {
@@ -257,7 +310,13 @@ func (s *story) firstBoot() error {
 // daemonRSS is the daemon's resident memory in MiB, the pages of the binary
 // that it shares with the cache of the firmware among it.
 func (s *story) daemonRSS() (string, error) {
-	said, err := s.on(`awk '/^VmRSS/ {printf "%.1f\n", $2/1024}' /proc/$daemon/status`)
+	return s.status("VmRSS")
+}
+
+// status is one line of the daemon's state, in MiB, once it has given back what
+// it does not need any more.
+func (s *story) status(line string) (string, error) {
+	said, err := s.on("sleep 1; awk '/^" + line + `/ {printf "%.1f\n", $2/1024}' /proc/$daemon/status`)
 	return strings.TrimSpace(said), err
 }
 
@@ -285,7 +344,9 @@ func (s *story) cutPowerDuringChanges() error {
 		}
 	}
 	s.figure("power_cuts_survived", cuts)
-	s.figure("power_cuts_in_a_write", s.halves)
+	if s.system == "jffs2" { // where household.db is written whole, so that a half can be told
+		s.figure("power_cuts_in_a_write", s.halves)
+	}
 	return nil
 }
 
@@ -331,7 +392,7 @@ func (s *story) killDuringImport() error {
 	if _, err := s.on("$t lists update >/tmp/import.log 2>&1 & import=$!"); err != nil {
 		return err
 	}
-	_, err := s.on("n=0; while [ ! -s /tmp/lists/blocklists.db ] || [ $n -lt 8 ]; do sleep 1; n=$((n+1)); done; kill -9 $import $daemon; wait $import; wait $daemon; ! kill -0 $daemon")
+	_, err := s.on("n=0; while [ ! -s " + s.lists() + "/blocklists.db ] || [ $n -lt 8 ]; do sleep 1; n=$((n+1)); done; kill -9 $import $daemon; wait $import; wait $daemon; ! kill -0 $daemon")
 	if err != nil {
 		return err
 	}
@@ -343,7 +404,7 @@ func (s *story) killDuringImport() error {
 
 func (s *story) importSmall() error {
 	begun := time.Now()
-	said, err := s.router.run(s.limit(importTime), "$t lists update")
+	said, err := s.router.run(s.limit(importTime), "$t lists update --force")
 	s.figure("import_200k_s", seconds(time.Since(begun)))
 	if err != nil {
 		return fmt.Errorf("%w: %s", err, said)
@@ -356,20 +417,111 @@ func (s *story) importSmall() error {
 	return err
 }
 
-// takeLarge puts a compiled file in the place of the lists, as a feed does: the
-// sorting and the names of a million do not fit beside each other in the
-// 24 MiB that tmpfs has here.
+// hand imports a list of one name, as a parent does.
+const handImport = "echo " + handName + " >/tmp/hand.txt; $t lists import --topic adult /tmp/hand.txt"
+
+// cutPowerDuringImport cuts the power as the flash is being written: with UBIFS
+// blocklists.db itself, with jffs2 the copy that is kept of it. The lists that
+// were in force before are in force again, and the internet is not needed.
+func (s *story) cutPowerDuringImport() error {
+	if err := s.kept(); err != nil {
+		return err
+	}
+	if err := s.router.send(handImport); err != nil {
+		return err
+	}
+	if err := s.chip.waitForWrite(s.limit(importTime)); err != nil {
+		return err
+	}
+	time.Sleep(cutStep)
+	s.router.cutPower()
+	return s.bootOffline(smallName)
+}
+
+// kept waits until the copy of the lists is written that a reboot needs.
+func (s *story) kept() error {
+	if s.system != "jffs2" {
+		return nil // blocklists.db is on the flash itself
+	}
+	_, err := s.on("while ! grep 'kept for the next start' /tmp/serve.log; do sleep 1; done; ls -l /overlay/treehouse; >/tmp/serve.log")
+	return err
+}
+
+// bootOffline switches the router on while nobody answers it, finds names
+// blocked that are in no catalogue, and gives the internet back.
+func (s *story) bootOffline(names ...string) error {
+	s.net.off.Store(true)
+	defer s.net.off.Store(false)
+	if err := s.boot(); err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := s.answer(name, "0.0.0.0"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// updateSmall fetches the list again, which has one name more. After the boot
+// without internet its names are not on the router with jffs2, only the snapshot.
+func (s *story) updateSmall() error {
+	s.net.serve(listFile("updated"))
+	begun := time.Now()
+	said, err := s.router.run(s.limit(importTime), "$t lists update --force")
+	s.figure("update_200k_s", seconds(time.Since(begun)))
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, said)
+	}
+	if err := s.filters(updatedName); err != nil {
+		return err
+	}
+	rss, err := s.daemonRSS()
+	s.figure("rss_mib_200k_updated", rss)
+	return err
+}
+
+// keepHand imports a name by hand. It is blocked after a reboot without internet.
+func (s *story) keepHand() error {
+	if _, err := s.router.run(s.limit(importTime), handImport); err != nil {
+		return err
+	}
+	if err := s.filters(handName); err != nil {
+		return err
+	}
+	if err := s.kept(); err != nil {
+		return err
+	}
+	s.router.cutPower()
+	return s.bootOffline(handName, updatedName)
+}
+
+// takeLarge puts compiled files in the place of the lists, one after the other,
+// as a feed does: the sorting and the names of a million do not fit beside each
+// other in the 24 MiB that tmpfs has here.
 func (s *story) takeLarge() error {
 	begun := time.Now()
-	if _, err := s.on(fmt.Sprintf("wget -q -O /tmp/lists/new http://%s:%d/feed.db && mv /tmp/lists/new /tmp/lists/blocklists.db", hostAddress, s.net.listPort)); err != nil {
-		return err
+	for _, feed := range []struct{ file, name, figure string }{{"large.db", largeName, "1m"}, {"larger.db", largerName, "1m_updated"}} {
+		if _, err := s.on(fmt.Sprintf("wget -q -O %[3]s/new http://%[1]s:%[2]d/%[4]s && sync && mv %[3]s/new %[3]s/blocklists.db && sync", hostAddress, s.net.listPort, s.lists(), feed.file)); err != nil {
+			return err
+		}
+		if err := s.filters(feed.name); err != nil {
+			return err
+		}
+		if feed.figure == "1m" {
+			s.figure("update_1m_s", seconds(time.Since(begun)))
+		}
+		if err := s.kept(); err != nil {
+			return err
+		}
+		rss, err := s.daemonRSS()
+		s.figure("rss_mib_"+feed.figure, rss)
+		if err != nil {
+			return err
+		}
 	}
-	if err := s.filters(largeName); err != nil {
-		return err
-	}
-	s.figure("update_1m_s", seconds(time.Since(begun)))
-	rss, err := s.daemonRSS()
-	s.figure("rss_mib_1m", rss)
+	peak, err := s.status("VmHWM")
+	s.figure("rss_peak_mib", peak)
 	if err != nil {
 		return err
 	}
@@ -379,6 +531,10 @@ func (s *story) takeLarge() error {
 }
 
 func (s *story) lastBoot() error {
+	s.router.cutPower()
+	if err := s.bootOffline(largerName); err != nil {
+		return err
+	}
 	s.router.cutPower()
 	if err := s.bootAgain(); err != nil {
 		return err

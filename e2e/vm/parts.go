@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	_ "embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -14,13 +15,14 @@ import (
 // parts is what a router is made of, as files on this machine.
 type parts struct {
 	kernel, initramfs, firmware string
+	ubi                         string // an empty UBIFS, as it leaves the factory
 }
 
 //go:embed init
 var initScript []byte
 
 // modules are the drivers in the initramfs, in no order.
-var modules = [...]string{"mii", "pcnet32", "phram", "squashfs", "jffs2"}
+var modules = [...]string{"mii", "pcnet32", "phram", "squashfs", "jffs2", "ubi", "crc16", "zstd_compress", "zstd", "deflate", "ubifs"}
 
 // makeParts fetches Debian's kernel and busybox into cache, once, and puts the
 // binary at treehouse and the configuration into images.
@@ -41,7 +43,19 @@ func makeParts(cache, treehouse string, config []byte) (p parts, err error) {
 	if err := makeInitramfs(root, p.initramfs); err != nil {
 		return p, err
 	}
-	return p, makeFirmware(treehouse, config, p.firmware)
+	p.ubi = filepath.Join(cache, "ubi.img")
+	return p, errors.Join(makeFirmware(treehouse, config, p.firmware), makeUBI(p.ubi))
+}
+
+// makeUBI makes the image of a flash with one empty volume; UBIFS makes itself a
+// file system in it when it is mounted first.
+func makeUBI(to string) error {
+	layout := to + ".ini"
+	text := "[overlay]\nmode=ubi\nvol_id=0\nvol_type=dynamic\nvol_name=overlay\nvol_size=1MiB\nvol_flags=autoresize\n"
+	if err := os.WriteFile(layout, []byte(text), 0o644); err != nil {
+		return err
+	}
+	return run("ubinize", "-o", to, "-p", fmt.Sprint(nandErase), "-m", fmt.Sprint(nandPage), layout)
 }
 
 // makeInitramfs packs init, busybox and the drivers.

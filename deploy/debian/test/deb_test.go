@@ -135,7 +135,12 @@ func TestInstallStartAskRemove(t *testing.T) {
 	daemon := exec.Command(command[0], command[1:]...)
 	daemon.Path, daemon.Err = command[0], nil
 	daemon.SysProcAttr, daemon.Dir = attributes, "/"
-	daemon.Env = []string{"TREEHOUSE_DNS_LISTEN=" + port} // the package's own may be taken on this machine
+	systemd := notifySocket(t, filepath.Join(root, "run/notify"))
+	daemon.Env = []string{
+		"TREEHOUSE_DNS_LISTEN=" + port, // the package's own may be taken on this machine
+		"TREEHOUSE_PAGES_LISTEN=",
+		"NOTIFY_SOCKET=/run/notify", "WATCHDOG_USEC=200000",
+	}
 	var log bytes.Buffer
 	daemon.Stdout, daemon.Stderr = &log, &log
 	if err := daemon.Start(); err != nil {
@@ -149,7 +154,15 @@ func TestInstallStartAskRemove(t *testing.T) {
 		<-stopped
 		t.Fatalf("it does not answer on %s; it says\n%s", port, log.String())
 	}
+	for _, word := range []string{"READY=1", "WATCHDOG=1", "WATCHDOG=1"} {
+		if !heard(systemd, word) {
+			t.Errorf("systemd is not told %s", word)
+		}
+	}
 	daemon.Process.Signal(syscall.SIGTERM)
+	if !heard(systemd, "STOPPING=1") {
+		t.Error("systemd is not told that it stops")
+	}
 	select {
 	case err := <-stopped:
 		if err != nil {
@@ -170,6 +183,34 @@ func TestInstallStartAskRemove(t *testing.T) {
 	delete(after, "var/lib")
 	if len(after) > 0 {
 		t.Errorf("purged, it leaves %v", slices.Sorted(maps.Keys(after)))
+	}
+}
+
+// notifySocket is where systemd hears how the daemon is (sd_notify(3)).
+func notifySocket(t *testing.T, path string) *net.UnixConn {
+	t.Helper()
+	c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err == nil {
+		err = os.Chmod(path, 0o777)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// heard waits for a word on the socket.
+func heard(c *net.UnixConn, word string) bool {
+	c.SetReadDeadline(time.Now().Add(20 * time.Second))
+	for buf := make([]byte, 512); ; {
+		n, err := c.Read(buf)
+		if err != nil {
+			return false
+		}
+		if strings.Contains(string(buf[:n]), word) {
+			return true
+		}
 	}
 }
 

@@ -1,14 +1,21 @@
 package openwrt
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
+	"io/fs"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // The tests in this file go the whole way: a child's device, a real dnsmasq with
@@ -44,10 +51,55 @@ func (h *home) startDaemon(r *router, record string) {
 			env = append(env, words[1:]...)
 		}
 	}
+	reference, err := os.ReadFile("../../../cmd/treehouse/reference.yaml")
+	r.must(err)
+	if h.firewall = strings.Contains(string(reference), "\nfirewall:"); !h.firewall {
+		env = slices.DeleteFunc(env, func(pair string) bool { return strings.HasPrefix(pair, "TREEHOUSE_FIREWALL_") })
+	}
 	// Only where it stores things and whom it asks are this machine's own.
 	env = append(env, "TREEHOUSE_STORAGE_DIR="+dir, "TREEHOUSE_STORAGE_RUNTIME_DIR="+dir, "TREEHOUSE_UPSTREAM_SERVERS="+upstream)
 	h.us = h.listen(h.router, upstream, fromUs)
-	h.start(new(bytes.Buffer), env, treehouse, "serve")
+	r.must(filepath.WalkDir(dir, func(name string, _ fs.DirEntry, err error) error { return errors.Join(err, os.Lchown(name, uid, uid)) }))
+	r.must(os.Chmod(filepath.Dir(dir), 0o755)) // the user may go there
+	h.start(new(bytes.Buffer), env, append(asUjail(t, record), treehouse, "serve")...)
+}
+
+// asUjail is the command that gives the next one what ujail would: the user, the
+// capabilities of the file and no way to more.
+func asUjail(t *testing.T, record string) []string {
+	t.Helper()
+	if _, err := exec.LookPath("setpriv"); err != nil {
+		t.Log("setpriv is not installed (util-linux): the daemon runs as root")
+		return nil
+	}
+	has(t, record, "jail treehouse", "user treehouse", "no_new_privs 1")
+	_, file, _ := strings.Cut(record, "capabilities /etc/capabilities/")
+	file, _, _ = strings.Cut(file, ".json\n")
+	sets := capabilities(t, file)
+	names := func(set string) string {
+		return strings.ToLower(strings.ReplaceAll("-all,+"+strings.Join(sets[set], ",+"), "CAP_", ""))
+	}
+	id := strconv.Itoa(uid)
+	return []string{
+		"setpriv", "--reuid", id, "--regid", id, "--clear-groups", "--no-new-privs",
+		"--inh-caps", names("inheritable"), "--ambient-caps", names("ambient"), "--bounding-set", names("bounding"),
+	}
+}
+
+// page asks for a page from the child's device and returns the status line.
+func (h *home) page(address, host string) (status string) {
+	h.inside(h.child, func() {
+		c, err := net.Dial("tcp", address)
+		if err != nil {
+			status = err.Error()
+			return
+		}
+		defer c.Close()
+		c.SetDeadline(time.Now().Add(10 * time.Second))
+		fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", host)
+		status, _ = bufio.NewReader(c).ReadString('\n')
+	})
+	return status
 }
 
 func (h *home) gets(t *testing.T, server string, question []byte, want netip.Addr, why string) {
@@ -67,6 +119,9 @@ func newDaemonHome(t *testing.T, mode string) *home {
 	r := newRouter(t)
 	r.write("etc/config/dhcp", "\nconfig dnsmasq\n\toption domain 'lan'\n")
 	r.set("mode", mode)
+	if mode == "front" { // port 53 and the table of neighbours take no more than one capability
+		r.set("firewall", "0")
+	}
 	record := r.service("start")
 	h := newNetwork(t)
 	h.startDaemon(r, record)
@@ -84,6 +139,19 @@ func TestAChildBehindDnsmasq(t *testing.T) {
 		h.gets(t, server, query(), fromUs, "it asks for something else")
 	}
 	h.gets(t, "192.168.1.1:53", queryFor("\x09treehouse\x04home\x04arpa\x00"), netip.MustParseAddr("192.168.1.1"), "it asks for our page")
+
+	if h.firewall { // with the capabilities that the service script asks for
+		h.run("ip -n %s route add default via 192.168.1.1", h.child)
+		h.gets(t, "9.9.9.9:53", queryFor(blockedForAna), nowhere, "Ana's device asks a resolver of its own")
+	}
+	for _, host := range []string{"treehouse.home.arpa:8080", "192.168.1.1:8080"} {
+		if status := h.page("192.168.1.1:8080", host); !strings.Contains(status, " 200 ") && !strings.Contains(status, " 303 ") {
+			t.Errorf("from the child's device, the pages at %s say %q", host, status)
+		}
+	}
+	if status := h.page("192.168.1.1:8080", "evil.example"); strings.Contains(status, " 200 ") || strings.Contains(status, " 303 ") {
+		t.Errorf("under another's name, the pages say %q", status)
+	}
 
 	// The device gets Maria's MAC address, and is answered as hers. It gets another
 	// IP address too: dnsmasq remembers for 90 s which MAC address goes with which.

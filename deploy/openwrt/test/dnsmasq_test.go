@@ -48,6 +48,7 @@ type home struct {
 	t             *testing.T
 	router, child string
 	us, provider  *stub
+	firewall      bool // whether the daemon knows of one
 	dnsmasq       *os.Process
 	log           *bytes.Buffer // dnsmasq's
 }
@@ -467,6 +468,45 @@ func TestWhenWeAreDown(t *testing.T) {
 			ask("provider", fromProvider)
 			h.us = h.listen(h.router, "127.0.0.1:5453", fromUs)
 			ask("us", fromUs)
+		})
+	}
+}
+
+// TestDnsmasqIsGivenBack takes dnsmasq into service and gives it back in each of
+// the ways there are. A real dnsmasq then does what it did before: it asks the
+// provider, and tells nobody who asks.
+func TestDnsmasqIsGivenBack(t *testing.T) {
+	const mine = "\nconfig dnsmasq\n\toption domainneeded '0'\n\toption addsubnet '24'\n"
+	for way, line := range map[string]string{
+		"stop":    "sh /etc/rc.common /etc/init.d/treehouse stop",
+		"disable": "uci set treehouse.main.enabled=0 && uci commit treehouse && sh /etc/rc.common /etc/init.d/treehouse reload",
+		"upgrade": "export PKG_UPGRADE=1; sh /tmp/preinst",
+		"remove":  ". /lib/functions.sh; default_prerm",
+		"flash":   "rm /etc/init.d/treehouse; (. /etc/uci-defaults/90-treehouse)",
+	} {
+		t.Run(way, func(t *testing.T) {
+			r := newRouter(t)
+			r.copy("../control/preinst", "tmp/preinst")
+			r.write("etc/config/dhcp", mine)
+			r.service("start")
+			if r.dnsmasq("@dnsmasq[0]").get("server") != "127.0.0.1#5453" {
+				t.Fatal("it was not taken")
+			}
+			has(t, r.sh(line), "dnsmasq restart")
+			if got := r.read("etc/config/dhcp"); got != mine {
+				t.Fatalf("the file is\n%s", got)
+			}
+			h := newHome(t, r.dnsmasq("@dnsmasq[0]"))
+			if addr, err := h.ask("192.168.1.1:53", query()); addr != fromProvider {
+				t.Errorf("it answers %s (%v), want %s", addr, err, fromProvider)
+			}
+			for _, options := range h.provider.seen() {
+				for _, o := range options {
+					if o.code == optionMAC {
+						t.Errorf("the provider is told the MAC address %s", o.value)
+					}
+				}
+			}
 		})
 	}
 }

@@ -143,19 +143,32 @@ func TestPackageControl(t *testing.T) {
 }
 
 func TestCapabilitiesAreInAllFiveSets(t *testing.T) {
-	b, err := os.ReadFile("../files/etc/capabilities/treehouse.json")
+	for file, want := range map[string][]string{
+		"treehouse":          {"CAP_NET_BIND_SERVICE"},
+		"treehouse-firewall": {"CAP_NET_BIND_SERVICE", "CAP_NET_ADMIN"},
+	} {
+		sets := capabilities(t, file)
+		for _, set := range []string{"bounding", "effective", "ambient", "permitted", "inheritable"} {
+			if !slices.Equal(sets[set], want) {
+				t.Errorf("%s: %s is %v", file, set, sets[set])
+			}
+		}
+		if len(sets) != 5 {
+			t.Errorf("%s has %d sets", file, len(sets))
+		}
+	}
+}
+
+func capabilities(t *testing.T, file string) (sets map[string][]string) {
+	t.Helper()
+	b, err := os.ReadFile("../files/etc/capabilities/" + file + ".json")
+	if err == nil {
+		err = json.Unmarshal(b, &sets)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	var sets map[string][]string
-	if err := json.Unmarshal(b, &sets); err != nil {
-		t.Fatal(err)
-	}
-	for _, set := range []string{"bounding", "effective", "ambient", "permitted", "inheritable"} {
-		if !slices.Equal(sets[set], []string{"CAP_NET_BIND_SERVICE", "CAP_NET_ADMIN"}) {
-			t.Errorf("%s is %v", set, sets[set])
-		}
-	}
+	return sets
 }
 
 const app = "../luci-app-treehouse/"
@@ -218,6 +231,7 @@ func TestLuCIStatus(t *testing.T) {
 	status := func() (s struct {
 		Enabled, Running, Filtering bool
 		Mode, Version               string
+		Pages                       int
 		WhenDown                    string `json:"when_down"`
 	}) {
 		t.Helper()
@@ -227,7 +241,7 @@ func TestLuCIStatus(t *testing.T) {
 		}
 		return s
 	}
-	if s := status(); !s.Enabled || s.Running || s.Filtering || s.Mode != "behind" || s.WhenDown != "closed" || s.Version != "0.1.0rm" {
+	if s := status(); !s.Enabled || s.Running || s.Filtering || s.Mode != "behind" || s.Pages != 8080 || s.WhenDown != "closed" || s.Version != "0.1.0rm" {
 		t.Errorf("before it is started the state is %+v", s)
 	}
 	r.service("start")

@@ -63,6 +63,17 @@ config dnsmasq 'guest'
 	list dhcp_option '3,192.168.7.1'
 `
 
+// What /proc/mounts says on routers with NOR and with NAND flash, and on one with
+// NOR flash at its first boot, before the flash has been formatted.
+const (
+	mountsNOR = "/dev/root /rom squashfs ro,relatime,errors=continue 0 0\nproc /proc proc rw 0 0\ntmpfs /tmp tmpfs rw,nosuid,nodev,noatime 0 0\n" +
+		"/dev/mtdblock6 /overlay jffs2 rw,noatime 0 0\noverlayfs:/overlay / overlay rw,noatime,lowerdir=/,upperdir=/overlay/upper,workdir=/overlay/work 0 0\n"
+	mountsNAND = "/dev/root /rom squashfs ro,relatime 0 0\ntmpfs /tmp tmpfs rw,nosuid,nodev,noatime 0 0\n" +
+		"/dev/ubi0_1 /overlay ubifs rw,noatime,ubi=0,vol=1 0 0\noverlayfs:/overlay / overlay rw,noatime,lowerdir=/,upperdir=/overlay/upper,workdir=/overlay/work 0 0\n"
+	mountsFirst = "/dev/root /rom squashfs ro,relatime 0 0\ntmpfs /tmp tmpfs rw,nosuid,nodev,noatime 0 0\ntmpfs /tmp/root tmpfs rw,noatime,mode=755 0 0\n" +
+		"overlayfs:/tmp/root / overlay rw,noatime,lowerdir=/,upperdir=/tmp/root/upper,workdir=/tmp/root/work 0 0\n"
+)
+
 // uid is the user's that the daemon runs as, as the package makes it.
 const uid = 653
 
@@ -114,6 +125,10 @@ func newSystem(t *testing.T) *router {
 	r.write("etc/config/dhcp", dhcp)
 	r.write("etc/config/system", "\nconfig system\n\toption timezone 'EST5EDT,M3.2.0,M11.1.0'\n\toption zonename 'America/New York'\n")
 	r.write("proc/meminfo", "MemTotal:          55928 kB\nMemFree: 1 kB\n")
+	r.write("etc/config/network", "\nconfig interface 'lan'\n\toption device 'br-lan'\n\nconfig interface 'guest'\n\toption device 'br-guest'\n")
+	r.write("proc/mounts", mountsNAND)
+	r.must(os.MkdirAll(r.path("sbin"), 0o755))
+	r.must(os.Symlink("../bin/busybox", r.path("sbin/ujail"))) // to be there is all it does
 	r.write("tmp/resolv.conf.d/resolv.conf.auto", "# Interface wan\nnameserver 203.0.113.5\nnameserver 2001:db8::5\nsearch isp.example\n")
 	return r
 }
@@ -234,12 +249,13 @@ func TestBehindDnsmasq(t *testing.T) {
 	record := r.service("start")
 	has(t, record,
 		"command /usr/sbin/treehouse serve",
-		"user treehouse", "group treehouse", "no_new_privs 1", "capabilities /etc/capabilities/treehouse.json",
+		"jail treehouse", "user treehouse", "group treehouse", "no_new_privs 1", "capabilities /etc/capabilities/treehouse-firewall.json",
 		"respawn 3600 2 0", "stdout 1", "stderr 1",
-		"env GOMEMLIMIT=27MiB TREEHOUSE_STORAGE_DIR=/etc/treehouse TREEHOUSE_STORAGE_RUNTIME_DIR=/tmp/treehouse TREEHOUSE_DNS_LISTEN=127.0.0.1:5453 TREEHOUSE_DNS_NETWORKS=127.0.0.0/8,::1/128 TREEHOUSE_DNS_OWN_NAMES=treehouse.home.arpa TREEHOUSE_UPSTREAM_SERVERS=203.0.113.5,2001:db8::5 TREEHOUSE_LOG_LEVEL=info",
+		"env GOMEMLIMIT=27MiB TREEHOUSE_STORAGE_DIR=/etc/treehouse TREEHOUSE_STORAGE_RUNTIME_DIR=/tmp/treehouse TREEHOUSE_DNS_LISTEN=127.0.0.1:5453 TREEHOUSE_DNS_NETWORKS=127.0.0.0/8,::1/128 TREEHOUSE_DNS_OWN_NAMES=treehouse.home.arpa TREEHOUSE_UPSTREAM_SERVERS=203.0.113.5,2001:db8::5 TREEHOUSE_PAGES_LISTEN=:8080 TREEHOUSE_LOG_LEVEL=info",
+		"env TREEHOUSE_FIREWALL_ENABLED=true TREEHOUSE_FIREWALL_INTERFACES=br-lan TREEHOUSE_FIREWALL_REDIRECT_PORT=53",
 		"env TREEHOUSE_DNS_OWN_ADDRESSES=192.168.1.1,2001:db8:1::1",
 		"env TREEHOUSE_TIME_ZONE=America/New_York",
-		"reload_trigger treehouse dhcp system",
+		"reload_trigger treehouse dhcp system network",
 		"raw_trigger interface.*.up 2000 /etc/init.d/treehouse reload",
 		"dnsmasq restart",
 	)
@@ -279,6 +295,95 @@ func TestBehindDnsmasq(t *testing.T) {
 		}
 		hasNot(t, r.service("stop"), "dnsmasq") // and then there is nothing to restore
 	})
+}
+
+func TestWhereTheListsAre(t *testing.T) {
+	const memory = "env TREEHOUSE_STORAGE_LISTS_DIR=/tmp/treehouse-lists"
+	for name, c := range map[string]struct{ mounts, storage, lists, want string }{
+		"NOR":                         {mounts: mountsNOR, want: memory},
+		"NAND":                        {mounts: mountsNAND},
+		"NOR at its first boot":       {mounts: mountsFirst, want: memory},
+		"NOR without an overlay":      {mounts: "rootfs / rootfs rw 0 0\n/dev/mtdblock3 /etc jffs2 rw 0 0\n", want: memory},
+		"a USB stick on NOR":          {mounts: mountsNOR + "/dev/sda1 /mnt/stick ext4 rw 0 0\n", storage: "/mnt/stick/treehouse"},
+		"beside the stick":            {mounts: mountsNOR + "/dev/sda1 /mnt/stick ext4 rw 0 0\n", storage: "/mnt/sticky", want: memory},
+		"where the owner says":        {mounts: mountsNOR, lists: "/mnt/my lists", want: "env TREEHOUSE_STORAGE_LISTS_DIR=/mnt/my lists"},
+		"in memory as a whole":        {mounts: mountsNAND, storage: "/tmp/treehouse-all"},
+		"an ext4 root, as on a PC":    {mounts: "/dev/sda2 / ext4 rw 0 0\n"},
+		"chosen on NAND all the same": {mounts: mountsNAND, lists: "/tmp/treehouse-lists", want: memory},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRouter(t)
+			r.write("proc/mounts", c.mounts)
+			if c.storage != "" {
+				r.set("storage", c.storage)
+			}
+			if c.lists != "" {
+				r.set("lists_dir", c.lists)
+			}
+			record := r.service("start")
+			if c.want == "" {
+				hasNot(t, record, "LISTS_DIR")
+				return
+			}
+			has(t, record, c.want)
+			_, dir, _ := strings.Cut(c.want, "=")
+			info, err := os.Stat(r.path(dir))
+			r.must(err)
+			if stat := info.Sys().(*syscall.Stat_t); stat.Uid != uid || info.Mode().Perm() != 0o700 {
+				t.Errorf("%s belongs to %d with mode %o", dir, stat.Uid, info.Mode().Perm())
+			}
+		})
+	}
+}
+
+func TestFirewallSettings(t *testing.T) {
+	const off = "env TREEHOUSE_FIREWALL_ENABLED=false"
+	t.Run("off", func(t *testing.T) {
+		r := newRouter(t)
+		r.set("firewall", "0")
+		record := r.service("start")
+		has(t, record, off, "capabilities /etc/capabilities/treehouse.json")
+		hasNot(t, record, "FIREWALL_INTERFACES")
+	})
+	t.Run("chosen networks, as netifd has them or as they are set up", func(t *testing.T) {
+		r := newRouter(t)
+		r.write("tmp/netifd", "")
+		r.sh("uci add_list treehouse.main.firewall_interface=lan; uci add_list treehouse.main.firewall_interface=guest; uci commit treehouse")
+		has(t, r.service("start"), "env TREEHOUSE_FIREWALL_ENABLED=true TREEHOUSE_FIREWALL_INTERFACES=br-lan,br-guest TREEHOUSE_FIREWALL_REDIRECT_PORT=53")
+	})
+	t.Run("in front, to our own port", func(t *testing.T) {
+		r := newRouter(t)
+		r.set("mode", "front")
+		has(t, r.service("start"), "env TREEHOUSE_FIREWALL_ENABLED=true TREEHOUSE_FIREWALL_INTERFACES=br-lan TREEHOUSE_FIREWALL_REDIRECT_PORT=53")
+	})
+	t.Run("a network without a device is said", func(t *testing.T) {
+		r := newRouter(t)
+		r.sh("uci add_list treehouse.main.firewall_interface=attic && uci commit treehouse")
+		record := r.service("start")
+		has(t, record, off)
+		if !strings.Contains(record, "daemon.warn The home's networks (attic) have no device") {
+			t.Errorf("it is not said in\n%s", record)
+		}
+	})
+}
+
+// procd gives capabilities through ujail only. Where there is none, it is a user
+// without any, or root where it could not work otherwise.
+func TestPrivilegesWithoutJail(t *testing.T) {
+	for _, c := range []struct{ mode, firewall string }{{"behind", "0"}, {"behind", "1"}, {"front", "0"}} {
+		r := newRouter(t)
+		r.must(os.Remove(r.path("sbin/ujail")))
+		r.set("mode", c.mode)
+		r.set("firewall", c.firewall)
+		record := r.service("start")
+		hasNot(t, record, "capabilities")
+		hasNot(t, record, "jail treehouse")
+		if c.mode == "behind" && c.firewall == "0" {
+			has(t, record, "user treehouse", "group treehouse")
+		} else if strings.Contains(record, "user treehouse") || !strings.Contains(record, "daemon.notice There is no procd-ujail") {
+			t.Errorf("with %v it asks for\n%s", c, record)
+		}
+	}
 }
 
 func TestOpenWhenDown(t *testing.T) {

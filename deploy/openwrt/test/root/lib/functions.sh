@@ -9,8 +9,12 @@ uci_validate_section() {
 	for spec; do
 		option="${spec%%:*}"
 		kind="${spec#*:}"
-		value="${kind##*:}"
-		kind="${kind%:*}"
+		value=
+		case "$kind" in
+			*:*)
+				value="${kind##*:}"
+				kind="${kind%:*}" ;;
+		esac
 		value="$(uci -q get "$package.$section.$option" || echo "$value")"
 		case "$kind" in
 			bool)
@@ -21,6 +25,10 @@ uci_validate_section() {
 				esac ;;
 			port)
 				[ "$value" -gt 0 ] 2>/dev/null && [ "$value" -lt 65536 ] || return 1 ;;
+			range*)
+				[ "$value" -ge 0 ] 2>/dev/null && [ "$value" -lt 65536 ] || return 1 ;;
+			directory) # one that is there
+				[ -d "$value" ] || return 1 ;;
 			or*)
 				case "$kind" in
 					*"\"$value\""*) ;;

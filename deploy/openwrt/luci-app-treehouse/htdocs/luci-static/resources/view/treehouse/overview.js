@@ -16,8 +16,6 @@ const callStatus = rpc.declare({
 	expect: { '': {} }
 });
 
-const page = 'http://treehouse.home.arpa/';
-
 /* What the state means, in one sentence, and what to do. */
 function sentence(s) {
 	if (!s.enabled)
@@ -39,10 +37,10 @@ function renderStatus(s) {
 				: _('Devices with a resolver of their own are not led back here.')
 		]),
 		E('p', {}, [ _('Version: %s').format(s.version || '?') ]),
-		E('p', {}, [
-			E('a', { 'class': 'btn cbi-button cbi-button-action', 'href': page, 'target': '_blank', 'rel': 'noreferrer' },
+		E('p', {}, s.pages ? [
+			E('a', { 'class': 'btn cbi-button cbi-button-action', 'href': 'http://treehouse.home.arpa:%d/'.format(s.pages), 'target': '_blank', 'rel': 'noreferrer' },
 				[ _('Open the family page') ])
-		])
+		] : [ _('The family pages are switched off.') ])
 	];
 }
 
@@ -85,6 +83,16 @@ return view.extend({
 		o.value('open', _('Open: the provider answers'));
 		o.default = 'closed';
 		o.depends('mode', 'behind');
+
+		o = s.option(form.Flag, 'firewall', _('Lead devices back here'),
+			_('Redirects port 53 of the home to this router, refuses the ways around it, and ends what runs when somebody is paused.'));
+		o.default = o.enabled;
+		o.rmempty = false;
+
+		o = s.option(form.Value, 'pages', _('Port of the family pages'),
+			_('0 switches them off.'));
+		o.datatype = 'range(0, 65535)';
+		o.default = '8080';
 
 		o = s.option(form.DynamicList, 'upstream', _('Resolvers to ask'),
 			_('Addresses, or auto for those of the provider.'));
