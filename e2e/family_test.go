@@ -296,7 +296,7 @@ func (h *house) changes() map[string]func(in *household.Household, w []string) e
 			return in.Merge(h.thing(in, w[0]), h.thing(in, w[1]))
 		},
 		"log": func(in *household.Household, w []string) error {
-			return in.LogDevice(h.thing(in, w[0]), h.now, h.ends(w[1:]))
+			return in.LogDevice(h.thing(in, w[0]), h.now, h.ends(w[1:]), "")
 		},
 		"band": func(in *household.Household, w []string) error {
 			return in.SetBand(h.someone(in, w[0]), household.BandID(w[1]))

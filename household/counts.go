@@ -37,8 +37,9 @@ type Week struct {
 	Counts
 }
 
-// Tally counts verdicts in memory. It keeps what a person's band lets a parent
-// see and nothing else: for a teenager one number, for an adult none. Observe
+// Tally counts verdicts in memory, of those for whom a parent has turned it on.
+// It keeps what a person's band lets a parent see and nothing else: for a
+// teenager one number, for an adult none. Observe
 // may be called by any number of goroutines and does not wait or allocate.
 type Tally struct {
 	table atomic.Pointer[tallyTable]
@@ -69,7 +70,7 @@ func (t *Tally) Bind(h *Household, trie *filter.Trie) {
 		for int(p.ID) >= len(next.people) {
 			next.people = append(next.people, nil)
 		}
-		switch h.sees(p) {
+		switch h.Counted(p) {
 		case SeesWeekly:
 			next.people[p.ID] = &personTally{topics: make([]atomic.Uint32, len(next.topics))}
 		case SeesTotals:
@@ -81,7 +82,43 @@ func (t *Tally) Bind(h *Household, trie *filter.Trie) {
 	t.drain(t.table.Swap(next))
 }
 
-// sees is what a parent sees of a person.
+// Counted is what is counted of a person, and so what a parent sees: what their
+// band allows if counting was turned on, and nothing otherwise.
+func (h *Household) Counted(p Person) Sees {
+	on := h.Settings.Counted
+	if p.Counted != nil {
+		on = *p.Counted
+	}
+	if !on {
+		return SeesNothing
+	}
+	return h.sees(p)
+}
+
+// SetCounting turns counting on or off for one person. Off, what was counted of
+// them is gone with the same change.
+func (h *Household) SetCounting(id filter.PolicyID, on bool) error {
+	p := h.Person(id)
+	if p == nil {
+		return noPerson(id)
+	}
+	if on && h.sees(*p) == SeesNothing {
+		return fmt.Errorf("%s is of an age at which nothing is counted", p.Name)
+	}
+	p.Counted = &on
+	return nil
+}
+
+// SetCountingForAll turns counting on or off for everyone, whatever was chosen
+// for one of them before.
+func (h *Household) SetCountingForAll(on bool) {
+	h.Settings.Counted = on
+	for i := range h.People {
+		h.People[i].Counted = nil
+	}
+}
+
+// sees is what a parent may see of a person.
 func (h *Household) sees(p Person) Sees {
 	band, ok := h.bands.Band(p.Band)
 	if !ok {
@@ -148,6 +185,18 @@ func (t *Tally) take() map[filter.PolicyID]*Counts {
 	taken := t.pending
 	t.pending = nil
 	return taken
+}
+
+// Unwritten is what was counted for a person since the last flush.
+func (t *Tally) Unwritten(id filter.PolicyID) Counts {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.drain(t.table.Load())
+	var sum Counts
+	if c := t.pending[id]; c != nil {
+		sum.add(*c)
+	}
+	return sum
 }
 
 // giveBack puts counts that could not be written back.
@@ -240,7 +289,7 @@ func sweepCounts(tx *store.Tx, h *Household, now time.Time) error {
 	oldest := week(now.AddDate(0, 0, -7*(keptWeeks-1)))
 	kept := map[string]bool{}
 	for _, p := range h.People {
-		kept[idKey(uint32(p.ID))] = h.sees(p) != SeesNothing
+		kept[idKey(uint32(p.ID))] = h.Counted(p) != SeesNothing
 	}
 	var gone []string
 	b := tx.Bucket(bucketCounts)
@@ -276,7 +325,7 @@ func (f *Family) Weeks(id filter.PolicyID) ([]Week, error) {
 	if p == nil {
 		return nil, noPerson(id)
 	}
-	sees := h.sees(*p)
+	sees := h.Counted(*p)
 	if sees == SeesNothing {
 		return nil, nil
 	}

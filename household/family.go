@@ -156,6 +156,7 @@ func same(a, b *Household) bool {
 // put puts a household in force and tells everyone who asked for it.
 func (f *Family) put(h *Household) {
 	f.now.Store(&state{household: h, clients: h.Clients(f.network.Load())})
+	f.forget()
 	f.tell()
 }
 

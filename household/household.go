@@ -27,6 +27,7 @@ type Household struct {
 	People   []Person // by ID
 	Devices  []Device // by ID
 	Requests []Request
+	Reports  []Report // by ID
 
 	bands *Bands
 	zone  *time.Location
@@ -44,6 +45,9 @@ type Settings struct {
 	Overlays []string `json:"overlays,omitempty"`
 	// Tell is how much of a child's request may leave the home.
 	Tell Tell `json:"tell,omitempty"`
+	// Counted turns counting on for everyone who has not chosen otherwise; see
+	// SetCounting.
+	Counted bool `json:"counted,omitempty"`
 	// Holidays are the days without school.
 	Holidays []Holiday `json:"holidays,omitempty"`
 	// LastPerson and LastDevice are the highest IDs ever given: an ID is never
@@ -51,6 +55,7 @@ type Settings struct {
 	LastPerson filter.PolicyID `json:"lastPerson"`
 	LastDevice DeviceID        `json:"lastDevice"`
 	LastAsked  RequestID       `json:"lastRequest"`
+	LastReport ReportID        `json:"lastReport,omitempty"`
 }
 
 // Holiday is a stretch of days without school, both ends included.
@@ -146,7 +151,7 @@ func (h *Household) RemovePerson(id filter.PolicyID) {
 	h.Requests = slices.DeleteFunc(h.Requests, func(r Request) bool { return r.Person == id })
 	for i := range h.Devices {
 		if h.Devices[i].Person == id {
-			h.Devices[i].Person, h.Devices[i].Logged = 0, time.Time{}
+			h.Devices[i].Person, h.Devices[i].Logged, h.Devices[i].LoggedBy = 0, time.Time{}, ""
 		}
 	}
 }
@@ -168,6 +173,10 @@ func (h *Household) clone() *Household {
 			nights := slices.Clone(*p.Nights)
 			p.Nights = &nights
 		}
+		if p.Counted != nil {
+			counted := *p.Counted
+			p.Counted = &counted
+		}
 	}
 	c.Devices = slices.Clone(h.Devices)
 	for i := range c.Devices {
@@ -178,5 +187,6 @@ func (h *Household) clone() *Household {
 	for i := range c.Requests {
 		c.Requests[i].Again = slices.Clone(c.Requests[i].Again)
 	}
+	c.Reports = slices.Clone(h.Reports)
 	return &c
 }

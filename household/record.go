@@ -18,12 +18,14 @@ import (
 //	people     ID → Person
 //	devices    ID → Device
 //	requests   ID → Request
+//	reports    ID → Report
 //	counts     week and person → counts by topic (see counts.go)
 const (
 	bucketHousehold = "household"
 	bucketPeople    = "people"
 	bucketDevices   = "devices"
 	bucketRequests  = "requests"
+	bucketReports   = "reports"
 
 	keySchema   = "schema"
 	keySettings = "settings"
@@ -59,6 +61,11 @@ func (h *Household) records() (map[record][]byte, error) {
 	}
 	for _, r := range h.Requests {
 		if err := add(bucketRequests, idKey(uint32(r.ID)), r); err != nil {
+			return nil, err
+		}
+	}
+	for _, r := range h.Reports {
+		if err := add(bucketReports, idKey(uint32(r.ID)), r); err != nil {
 			return nil, err
 		}
 	}
@@ -104,6 +111,9 @@ func load(tx *store.Tx, bands *Bands, zone *time.Location) (h *Household, writte
 	}
 	if err == nil {
 		err = each(tx, bucketRequests, written, func(r Request) { h.Requests = append(h.Requests, r) })
+	}
+	if err == nil {
+		err = each(tx, bucketReports, written, func(r Report) { h.Reports = append(h.Reports, r) })
 	}
 	return h, written, err
 }
@@ -193,6 +203,14 @@ func (h *Household) check() error {
 		h.Settings.LastAsked = max(h.Settings.LastAsked, r.ID)
 		r.Words, r.Answer.Words = CleanWords(r.Words), CleanWords(r.Answer.Words)
 	}
+	for i := range h.Reports {
+		r := &h.Reports[i]
+		if site, err := Site(r.Site); err != nil || site != r.Site || len(r.Lists) > maxReportLists {
+			return fmt.Errorf("household: report %d is about %q, which is no site", r.ID, r.Site)
+		}
+		h.Settings.LastReport = max(h.Settings.LastReport, r.ID)
+	}
+	h.Reports = h.Reports[max(0, len(h.Reports)-MaxReports):]
 	return nil
 }
 
