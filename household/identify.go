@@ -39,7 +39,7 @@ func (h *Household) Clients(network *Network) *Clients {
 		for _, id := range d.Clients {
 			byClient[id] = o
 		}
-		if !d.Logged.IsZero() && h.mayLog(d) == nil {
+		if !d.Logged.IsZero() && h.MayLog(d) == nil {
 			if c.logged == nil {
 				c.logged = map[DeviceID]time.Time{}
 			}

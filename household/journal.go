@@ -51,7 +51,7 @@ func (h *Household) LogDevice(id DeviceID, now, until time.Time, by string) erro
 		d.Logged, d.LoggedBy = time.Time{}, ""
 		return nil
 	}
-	if err := h.mayLog(*d); err != nil {
+	if err := h.MayLog(*d); err != nil {
 		return err
 	}
 	if !until.After(now) || until.Sub(now) > MaxLogging {
@@ -77,8 +77,8 @@ var (
 	ErrLogFull    = fmt.Errorf("%d devices are logged already; end one first", maxLogged)
 )
 
-// mayLog says why a device may not be logged.
-func (h *Household) mayLog(d Device) error {
+// MayLog says why a device may not be logged.
+func (h *Household) MayLog(d Device) error {
 	p := h.Person(d.Person)
 	switch {
 	case p == nil:
@@ -94,7 +94,7 @@ func (h *Household) mayLog(d Device) error {
 func (h *Household) Logged(id filter.PolicyID, now time.Time) []Device {
 	var logged []Device
 	for _, d := range h.Devices {
-		if d.Person == id && d.Logged.After(now) && h.mayLog(d) == nil {
+		if d.Person == id && d.Logged.After(now) && h.MayLog(d) == nil {
 			logged = append(logged, d)
 		}
 	}

@@ -11,7 +11,7 @@ type ReportID uint32
 const (
 	// MaxReports are kept; the oldest goes first. They are letters to be sent,
 	// no archive.
-	MaxReports = 20
+	MaxReports = 12
 	// maxReportLists is how many lists one report may be about.
 	maxReportLists = 8
 	// reportLife is how long a report waits to be sent: a list has changed by then.

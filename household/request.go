@@ -172,7 +172,7 @@ func (h *Household) Tidy(now time.Time) {
 		}
 	}
 	for i := range h.Devices {
-		if d := &h.Devices[i]; over(d.Logged) || !d.Logged.IsZero() && (h.mayLog(*d) != nil || d.Logged.Sub(now) > MaxLogging) {
+		if d := &h.Devices[i]; over(d.Logged) || !d.Logged.IsZero() && (h.MayLog(*d) != nil || d.Logged.Sub(now) > MaxLogging) {
 			d.Logged, d.LoggedBy = time.Time{}, ""
 		}
 	}

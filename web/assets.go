@@ -24,20 +24,25 @@ type assets struct {
 	icon  string
 }
 
+const svgKind = "image/svg+xml"
+
 type asset struct {
 	kind          string
 	plain, zipped []byte
 }
 
-func packAssets(hue int) *assets {
+func packAssets(brand Brand) *assets {
 	a := &assets{files: map[string]asset{}}
 	add := func(name, kind string) string {
 		text, err := assetFiles.ReadFile("assets/" + name)
 		if err != nil {
 			panic(err) // embedded
 		}
-		if hue != 0 {
-			text = bytes.Replace(text, []byte("--hue: 150"), []byte("--hue: "+strconv.Itoa(hue)), 1)
+		if brand.Hue != 0 {
+			text = bytes.Replace(text, []byte("--hue: 150"), []byte("--hue: "+strconv.Itoa(brand.Hue)), 1)
+		}
+		if kind == svgKind && len(brand.Logo) > 0 {
+			text = brand.Logo
 		}
 		sum := sha256.Sum256(text)
 		at := "/a/" + hex.EncodeToString(sum[:6]) + path.Ext(name)
@@ -50,7 +55,7 @@ func packAssets(hue int) *assets {
 	}
 	a.style = add("style.css", "text/css; charset=utf-8")
 	a.quick = add("quick.js", "text/javascript; charset=utf-8")
-	a.icon = add("icon.svg", "image/svg+xml")
+	a.icon = add("icon.svg", svgKind)
 	return a
 }
 

@@ -20,6 +20,7 @@ type explanation struct {
 	safe    bool
 	closed  bool // everything is: paused or bedtime
 	sealed  bool
+	listed  bool   // lists decided, or none of them has it
 	why     string // the rule that decided
 	reason  string // the reason of the band, if it has one
 }
@@ -34,6 +35,10 @@ func (s *Server) explain(p *page, person household.Person, name filter.Name, at 
 	until := ""
 	if !v.Until.IsZero() {
 		until = p.Until(v.Until.In(p.now.Location()), at.In(p.now.Location()))
+	}
+	switch v.Rule {
+	case filter.RuleService, filter.RuleCategory, filter.RuleNone:
+		e.listed = true
 	}
 	title := ""
 	if v.HasTopic {
