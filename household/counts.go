@@ -80,6 +80,13 @@ func (t *Tally) Bind(h *Household, trie *filter.Trie) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.drain(t.table.Swap(next))
+	for id, c := range t.pending { // what was counted before it was turned off is gone
+		if int(id) >= len(next.people) || next.people[id] == nil {
+			delete(t.pending, id)
+		} else if next.people[id].topics == nil {
+			c.Topics = nil
+		}
+	}
 }
 
 // Counted is what is counted of a person, and so what a parent sees: what their
@@ -187,6 +194,20 @@ func (t *Tally) take() map[filter.PolicyID]*Counts {
 	return taken
 }
 
+// AddUnwritten adds what was counted for a person since the last flush to their
+// weeks, this week first.
+func (t *Tally) AddUnwritten(weeks []Week, id filter.PolicyID, now time.Time) []Week {
+	more := t.Unwritten(id)
+	if more.Blocked == 0 {
+		return weeks
+	}
+	if len(weeks) == 0 || weeks[0].Week != week(now) {
+		weeks = slices.Insert(weeks, 0, Week{Week: week(now)})
+	}
+	weeks[0].add(more)
+	return weeks
+}
+
 // Unwritten is what was counted for a person since the last flush.
 func (t *Tally) Unwritten(id filter.PolicyID) Counts {
 	t.mu.Lock()
@@ -254,7 +275,11 @@ func (f *Family) FlushCounts(t *Tally) error {
 			return err
 		}
 		b := tx.Bucket(bucketCounts)
+		h := f.Household()
 		for id, c := range counts {
+			if p := h.Person(id); p == nil || h.Counted(*p) == SeesNothing {
+				continue
+			}
 			key := []byte(week(now) + " " + idKey(uint32(id)))
 			sum := *c
 			value, err := b.Get(key)

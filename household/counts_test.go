@@ -139,9 +139,14 @@ func TestCountingIsOff(t *testing.T) {
 	if w, err := f.Weeks(1); err != nil || w != nil {
 		t.Errorf("and her weeks are %+v, %v", w, err)
 	}
+	tally.Observe(filter.Client{Policy: 2}, v) // and is not written before it is turned off
 	set(func(h *Household) error { h.SetCountingForAll(false); return nil })
 	if n := count(); n != 0 {
 		t.Errorf("%d are counted after it was turned off", n)
+	}
+	set(func(h *Household) error { h.SetCountingForAll(true); return nil })
+	if tally.Bind(f.Household(), trie); tally.Unwritten(2).Blocked != 0 {
+		t.Error("what was counted before comes back")
 	}
 	if err := f.Change(func(h *Household) error { return h.SetCounting(3, true) }); err == nil {
 		t.Error("an adult is counted")

@@ -110,7 +110,7 @@ func configuredSources(c *Config) []blocklists.Source {
 	for _, s := range c.Lists.Sources {
 		sources = append(sources, blocklists.Source{
 			ID: s.ID, Topic: s.Topic, Format: blocklists.Format(s.Format), Exact: s.Exact, URL: s.URL,
-			AllowHTTP: s.AllowHTTP, AllowPrivate: s.AllowPrivate, Refresh: c.Lists.UpdateEvery,
+			AllowHTTP: s.AllowHTTP, AllowPrivate: s.AllowPrivate, Refresh: c.Lists.UpdateEvery, Contact: s.Contact,
 		})
 	}
 	return sources
@@ -123,6 +123,11 @@ func checkSource(s ListSource) error {
 	}
 	if u, err := url.Parse(s.URL); s.URL != "" && (err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || !s.AllowHTTP)) {
 		return fmt.Errorf("%q is not an address that begins with https://; http:// needs allow_http: true", s.URL)
+	}
+	if s.Contact != "" {
+		if err := blocklists.CheckContact(s.Contact); err != nil {
+			return err
+		}
 	}
 	var known []string
 	for _, t := range catalogue.Topics() {

@@ -5,7 +5,9 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
+	"html"
 	"io"
 	"net"
 	"net/http"
@@ -40,7 +42,9 @@ func TestMain(m *testing.M) {
 //	halt                    ends it as a service manager would, and waits
 //	ask [-b SOURCE] NAME [TYPE] [RCODE|ADDRESS ...] [ede=N]
 //	                        asks $DNS once and compares
-//	eventually ask ...      asks until it is so
+//	page SOURCE PATH WORDS ...
+//	                        looks at a page once and finds the words on it
+//	eventually ask|page ... does so until it is so
 //	expand FILE             replaces $WEB in the file
 //	make-bad                writes binary.bin and cut.txt.gz, which text cannot hold
 func TestScripts(t *testing.T) {
@@ -61,7 +65,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start": start, "halt": halt, "ask": askCommand, "eventually": eventually, "make-bad": makeBad, "expand": expand,
+			"start": start, "halt": halt, "ask": askCommand, "eventually": eventually, "page": pageCommand, "make-bad": makeBad, "expand": expand,
 		},
 	})
 }
@@ -138,12 +142,59 @@ func askCommand(ts *testscript.TestScript, neg bool, args []string) {
 
 func eventually(ts *testscript.TestScript, neg bool, args []string) {
 	var err error
+	try := func() error { return ask(ts.Getenv("DNS"), args[1:]) }
+	if args[0] == "page" {
+		try = func() error { return page(ts, args[1:]) }
+	}
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		if err = ask(ts.Getenv("DNS"), args[1:]); err == nil {
+		if err = try(); err == nil {
 			return
 		}
 	}
 	ts.Fatalf("%s: still %v", strings.Join(args, " "), err)
+}
+
+func pageCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if err := page(ts, args); (err != nil) != neg {
+		ts.Fatalf("page %s: %v", strings.Join(args, " "), err)
+	}
+}
+
+var (
+	pagesAt = regexp.MustCompile(`pages url=(http://\S+)`)
+	markup  = regexp.MustCompile(`<[^>]*>`)
+)
+
+// page looks at a page from an address and finds words on it: page ADDRESS PATH WORDS...
+func page(ts *testscript.TestScript, args []string) error {
+	text, _ := os.ReadFile(ts.MkAbs("serve.log"))
+	m := pagesAt.FindSubmatch(text)
+	if m == nil {
+		return errors.New("serve does not say where the pages are")
+	}
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(args[0])}, Timeout: patience}
+	client := http.Client{Transport: &http.Transport{DialContext: d.DialContext, DisableKeepAlives: true}, Timeout: patience}
+	r, err := http.NewRequest(http.MethodGet, string(m[1])+args[1], nil)
+	if err != nil {
+		return err
+	}
+	r.Host = "treehouse.home.arpa"
+	answer, err := client.Do(r)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return err
+	}
+	words := strings.Join(strings.Fields(html.UnescapeString(markup.ReplaceAllString(string(body), " "))), " ")
+	for _, want := range args[2:] {
+		if !strings.Contains(words, want) {
+			return fmt.Errorf("the page says %s, without %s", words, want)
+		}
+	}
+	return nil
 }
 
 func expand(ts *testscript.TestScript, neg bool, args []string) {

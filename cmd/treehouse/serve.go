@@ -67,6 +67,8 @@ type daemon struct {
 	pages       *web.Server // nil: none
 	pageSockets []net.Listener
 	topics      atomic.Pointer[topicsOf]
+	renewed     atomic.Int64 // when the lists were the newest, Unix seconds; 0: only the catalogue
+	unwritable  atomic.Bool  // the last change could not be written
 
 	notices       *notify.Queue
 	local         resolver.LocalNames
@@ -224,6 +226,9 @@ func (d *daemon) takeLists() error {
 		return errors.New("the file of the lists was lost and begun anew, with fewer names; import or update the lists, or restart to take it as it is")
 	}
 	d.build = build.Number
+	if err := d.noteRenewal(build); err != nil {
+		d.log.Warn("how old the lists are is not known", "err", err)
+	}
 	d.bind(trie)
 	d.log.Info("lists in force", "names", trie.Names(), "bytes", trie.Size())
 	debug.FreeOSMemory() // the lists that were in force until now, megabytes at once

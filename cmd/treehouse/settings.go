@@ -21,7 +21,7 @@ import (
 func (a *app) settingCommands() []*cobra.Command {
 	return []*cobra.Command{
 		a.bedtimeCommand(), a.homeworkCommand(), a.searchCommand(), a.youTubeCommand(), a.ticketsCommand(),
-		a.holidaysCommand(), a.overlaysCommand(), a.backupCommand(), a.restoreCommand(), a.eraseCommand(), a.takeCommand(), a.tellCommand(), a.passphraseCommand(),
+		a.holidaysCommand(), a.overlaysCommand(), a.backupCommand(), a.restoreCommand(), a.eraseCommand(), a.takeCommand(), a.tellCommand(), a.activityCommand(), a.passphraseCommand(),
 	}
 }
 
