@@ -3,10 +3,14 @@ package web
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
+
+	"github.com/a-h/templ"
 
 	"github.com/treehouse-dns/treehouse/filter"
 	"github.com/treehouse-dns/treehouse/household"
@@ -29,23 +33,63 @@ type countedView struct {
 // shownWeeks are the columns of the chart, this week the last.
 const shownWeeks = 5
 
-// weekTotal is one column: how often something was closed in the week that
-// began on a Monday, by the height of its bar.
+// weekTotal is one column of it: how often something was closed in the week that
+// began on a Monday.
 type weekTotal struct {
 	monday time.Time
 	count  uint64
-	height int // 0 to barHeight
 }
 
-// The chart's own units: a column's place and bar, and the room above and below
-// for figures.
+// The chart's own units: a column's place and its bar, and the room above and
+// below for figures.
 const (
 	columnWidth = 60
+	barInset    = 10
 	barHeight   = 80
 	chartTop    = 24
+	chartBottom = 28
 )
 
-func (t weekTotal) top() int { return chartTop + barHeight - t.height }
+// columns draws the weeks. Time runs the way the language is read.
+func (p *page) columns(weeks [shownWeeks]weekTotal) templ.Component {
+	most := uint64(1)
+	for _, t := range weeks {
+		most = max(most, t.count)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, `<svg class="weeks" viewBox="0 0 %d %d" aria-hidden="true">`, shownWeeks*columnWidth, chartTop+barHeight+chartBottom)
+	for i, t := range weeks {
+		if p.RTL {
+			i = shownWeeks - 1 - i
+		}
+		left, height := i*columnWidth, int(t.count*barHeight/most)
+		top := chartTop + barHeight - height
+		fmt.Fprintf(&b, `<rect x="%d" y="%d" width="%d" height="%d" rx="4"/><text x="%d" y="%d">%d</text><text x="%[5]d" y="%[8]d">%s</text>`,
+			left+barInset, top, columnWidth-2*barInset, height, left+columnWidth/2, top-6, t.count, chartTop+barHeight+chartBottom-8, templ.EscapeString(p.shortDate(t.monday)))
+	}
+	b.WriteString("</svg>")
+	return templ.Raw(b.String())
+}
+
+// twin is the columns as rows.
+func (p *page) twin(weeks [shownWeeks]weekTotal) []row {
+	rows := make([]row, len(weeks))
+	for i, t := range weeks {
+		rows[i] = row{p.shortDate(t.monday), strconv.FormatUint(t.count, 10)}
+	}
+	return rows
+}
+
+// table says what is in a table: keys of words, and whether the second cell is
+// a number and the third the width of a bar, or both are text.
+type table struct {
+	class, caption string
+	head           [3]string
+	numbers        bool
+}
+
+// row is its cells.
+type row [3]string
 
 // showActivity is the page of counts. It names kinds and weeks, no sites.
 func (s *Server) showActivity(w http.ResponseWriter, r *http.Request, v *visitor) {
@@ -83,15 +127,9 @@ func (s *Server) setCounting(r *http.Request, _ *visitor) (done, error) {
 // weekView is what a parent may see of the last weeks: for a child counts by
 // kind, for a teenager one number.
 type weekView struct {
-	rows   []weekRow
+	rows   []row
 	total  uint64 // of this week
 	totals [shownWeeks]weekTotal
-}
-
-type weekRow struct {
-	title string
-	count uint64
-	width uint64 // of the bar, 1 to barWidth
 }
 
 // barWidth is the longest bar, in the chart's own units.
@@ -115,7 +153,6 @@ func (s *Server) week(p *page, person household.Person) *weekView {
 		return nil
 	}
 	v := &weekView{}
-	most := uint64(1)
 	monday := p.now.AddDate(0, 0, -(int(p.now.Weekday())+6)%7)
 	for i := range v.totals {
 		t := &v.totals[shownWeeks-1-i]
@@ -126,7 +163,7 @@ func (s *Server) week(p *page, person household.Person) *weekView {
 			if w.Week != name {
 				continue
 			}
-			t.count, most = w.Blocked, max(most, w.Blocked)
+			t.count = w.Blocked
 			if i == 0 {
 				v.total = w.Blocked
 				if sees == household.SeesWeekly {
@@ -135,14 +172,12 @@ func (s *Server) week(p *page, person household.Person) *weekView {
 			}
 		}
 	}
-	for i := range v.totals {
-		v.totals[i].height = int(v.totals[i].count * barHeight / most)
-	}
 	return v
 }
 
-// kinds are the counts of a week by kind, the most first.
-func (s *Server) kinds(p *page, counts household.Counts) (rows []weekRow) {
+// kinds are the counts of a week by kind, the most first, each with the width of
+// its bar.
+func (s *Server) kinds(p *page, counts household.Counts) (rows []row) {
 	titles := map[string]uint64{}
 	for _, t := range s.home.Topics() {
 		n := counts.Topics[t.ID]
@@ -155,15 +190,13 @@ func (s *Server) kinds(p *page, counts household.Counts) (rows []weekRow) {
 		}
 		titles[title] += n
 	}
-	for title, n := range titles {
-		rows = append(rows, weekRow{title: title, count: n})
-	}
-	slices.SortFunc(rows, func(a, b weekRow) int {
-		return cmp.Or(cmp.Compare(b.count, a.count), cmp.Compare(a.title, b.title))
+	order := slices.Collect(maps.Keys(titles))
+	slices.SortFunc(order, func(a, b string) int {
+		return cmp.Or(cmp.Compare(titles[b], titles[a]), cmp.Compare(a, b))
 	})
-	rows = rows[:min(len(rows), shownKinds)]
-	for i := range rows {
-		rows[i].width = max(1, rows[i].count*barWidth/rows[0].count)
+	for _, title := range order[:min(len(order), shownKinds)] {
+		n := titles[title]
+		rows = append(rows, row{title, strconv.FormatUint(n, 10), strconv.FormatUint(max(1, n*barWidth/titles[order[0]]), 10)})
 	}
 	return rows
 }
@@ -171,13 +204,4 @@ func (s *Server) kinds(p *page, counts household.Counts) (rows []weekRow) {
 // shortDate is a day in figures, as the language writes it.
 func (p *page) shortDate(t time.Time) string {
 	return p.T("date.short", "day", t.Day(), "month", int(t.Month()))
-}
-
-// column is where a column of the chart begins: time runs the way the language
-// is read.
-func (p *page) column(i int) int {
-	if p.RTL {
-		i = shownWeeks - 1 - i
-	}
-	return i * columnWidth
 }

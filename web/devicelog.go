@@ -3,7 +3,6 @@ package web
 import (
 	"errors"
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
 
@@ -23,7 +22,7 @@ type logView struct {
 	owner   household.Person
 	refused string // why it may not be noted, in words; empty: it may
 	on      bool
-	entries []household.LogEntry
+	entries []row
 }
 
 // deviceOf is the device an action's address names.
@@ -57,8 +56,10 @@ func (s *Server) showLog(w http.ResponseWriter, r *http.Request, v *visitor) {
 	}
 	if noter, ok := s.home.(Noter); ok && view.on {
 		all := noter.Log(d.ID)
-		view.entries = slices.Clone(all[max(0, len(all)-shownEntries):])
-		slices.Reverse(view.entries)
+		for i := len(all) - 1; i >= max(0, len(all)-shownEntries); i-- {
+			e := all[i]
+			view.entries = append(view.entries, row{p.Clock(e.At.In(p.now.Location())), plainName(e.Name), p.outcome(e.Verdict)})
+		}
 	}
 	s.show(w, r, http.StatusOK, p.logPage(view))
 }
