@@ -83,7 +83,7 @@ func (p *page) twin(weeks [shownWeeks]weekTotal) []row {
 // table says what is in a table: keys of words, and whether the second cell is
 // a number and the third the width of a bar, or both are text.
 type table struct {
-	class, caption string
+	class, caption string // caption may be empty
 	head           [3]string
 	numbers        bool
 }

@@ -338,7 +338,7 @@ func (p *page) logPage(v *logView) templ.Component {
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					templ_7745c5c3_Err = p.table(table{caption: "log.result", head: [...]string{"log.time", "check.label", "log.result"}}, v.entries).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = p.table(table{head: [...]string{"log.time", "check.label", "log.result"}}, v.entries).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

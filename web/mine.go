@@ -26,7 +26,7 @@ type mineView struct {
 	prefill  string             // a site to ask for
 	birthday string             // what the parents are being asked
 	noted    []household.Device // whose names a parent may see for a while
-	trouble  string             // why things may be slow or stricter, and no rule's doing
+	trouble  []string           // why things may be slow or stricter, and no rule's doing
 }
 
 // ruleView is one rule in words.
@@ -76,9 +76,9 @@ func (s *Server) mineView(p *page, r *http.Request) mineView {
 	for _, t := range s.home.Health() {
 		switch t {
 		case TroubleOffline:
-			v.trouble = p.T("mine.offline")
+			v.trouble = append(v.trouble, p.T("mine.offline"))
 		case TroubleClock:
-			v.trouble = p.T("trouble.clock")
+			v.trouble = append(v.trouble, p.T("trouble.clock"))
 		}
 	}
 	if site, err := household.Site(r.URL.Query().Get("site")); err == nil {
