@@ -15,7 +15,7 @@ GO_BUILD := go build -trimpath -ldflags '-s -w'
 HOT      := $(addprefix github.com/treehouse-dns/treehouse/,filter resolver) runtime internal/runtime/... encoding/binary sync/atomic net/netip
 GO_SMALL := $(GO_BUILD) -tags nethttpomithttp2 -gcflags=all=-l $(HOT:%=-gcflags=%=)
 
-.PHONY: help run build test check scripts race foreign cross size pages vm fuzz bench-trie bench-dns setup clean
+.PHONY: help run build test check generated scripts race foreign cross size pages vm fuzz bench-trie bench-dns setup clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 20
@@ -27,7 +27,7 @@ build: ## build ./treehouse for this machine
 	@.ci/setup build
 	@$(GO_BUILD) -o treehouse ./cmd/treehouse
 
-test: setup check scripts race foreign cross size pages ## install what the tests need and run everything
+test: setup check generated scripts race foreign cross size pages ## install what the tests need and run everything
 
 setup:
 	@.ci/setup test
@@ -36,6 +36,10 @@ check: ## format, vet, and all tests on this machine
 	@test -z "$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go'))" || { gofmt -l .; echo 'run gofmt -w on these files'; exit 1; }
 	go vet ./...
 	go test ./...
+
+generated: ## check that the pages' Go is what the templates and go.mod's version of templ make
+	@before=$$(cat web/*_templ.go | sha256sum) && go generate ./web && test "$$before" = "$$(cat web/*_templ.go | sha256sum)" || \
+		{ echo 'the pages were generated anew: look at git diff and commit web/*_templ.go'; exit 1; }
 
 scripts: ## shellcheck every script
 	@grep -rlE '^#!/usr/bin/env bash' .ci deploy e2e --include='*' --exclude-dir=node_modules | xargs shellcheck
