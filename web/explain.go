@@ -75,6 +75,9 @@ func (s *Server) explain(p *page, person household.Person, name filter.Name, at 
 	return e
 }
 
+// tender tells whether the name of the site is not to be repeated.
+func (e *explanation) tender() bool { return e.site != e.name }
+
 // opens tells whether the name is answered once the rules have changed.
 func (s *Server) opens(person household.Person, name filter.Name, at time.Time) bool {
 	v, _ := s.home.Decide(person.ID, name, at)
@@ -133,7 +136,9 @@ func (s *Server) check(w http.ResponseWriter, r *http.Request, v *visitor) {
 		name, err2 := filter.ParseName(site)
 		if c.wrong = err != nil || err2 != nil; !c.wrong {
 			e := s.explain(p, c.person, name, p.now)
-			c.result = &e
+			if c.result = &e; e.tender() && !v.signedIn() {
+				c.typed = ""
+			}
 		}
 	}
 	s.show(w, r, http.StatusOK, p.checkPage(c))

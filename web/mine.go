@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/treehouse-dns/treehouse/filter"
 	"github.com/treehouse-dns/treehouse/household"
 )
 
@@ -82,7 +83,11 @@ func (s *Server) mineView(p *page, r *http.Request) mineView {
 		}
 	}
 	if site, err := household.Site(r.URL.Query().Get("site")); err == nil {
-		v.prefill = site
+		if name, err := filter.ParseName(site); err == nil {
+			if e := s.explain(p, v.person, name, p.now); !e.tender() {
+				v.prefill = site
+			}
+		}
 	}
 	return v
 }

@@ -277,6 +277,13 @@ func TestTenderNames(t *testing.T) {
 			t.Errorf("%s: the name is repeated: %v", addr, !told)
 		}
 		says(t, page, "does not open now")
+		for _, path := range []string{"/check?site=www.adult.example", "/me?site=www.adult.example"} {
+			shown := strings.ReplaceAll(s.browser(addr).get(path).Body.String(), "www.", "")
+			shown = strings.ReplaceAll(shown, `type="hidden" name="site" value="adult.example"`, "") // for asking, not shown
+			if strings.Contains(shown, "adult.example") != told {
+				t.Errorf("%s %s: the name is repeated: %v", addr, path, !told)
+			}
+		}
 	}
 	s.passes(web.BlockMemory + time.Minute)
 	if strings.Contains(text(s.browser(bens).get("/me").Body.String()), "does not open now") {
