@@ -478,7 +478,7 @@ func (p *page) weeksChart(v *weekView) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = p.table(table{class: "sr", caption: "activity.weeks", head: [...]string{"activity.week", "week.count", ""}, numbers: true}, p.twin(v.totals)).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = p.table(table{class: "sr", head: [...]string{"activity.week", "week.count", ""}, numbers: true}, p.twin(v.totals)).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -38,7 +38,7 @@ func (d *daemon) listenPages() error {
 		return err
 	}
 	for _, addr := range d.config.Pages.Listen {
-		l, err := net.Listen("tcp", addr.String())
+		l, err := listenTCP(addr)
 		if err != nil {
 			return fmt.Errorf("the pages cannot be served on %s: %s; end what is there or set pages.listen", addr, cause(err))
 		}
@@ -49,6 +49,15 @@ func (d *daemon) listenPages() error {
 		d.log.Info("nobody has set this house up yet", "claim_code", code)
 	}
 	return nil
+}
+
+// listenTCP opens a socket of the address's own family: Go would open the IPv4
+// wildcard for both, and the IPv6 one beside it would find its port taken.
+func listenTCP(addr netip.AddrPort) (net.Listener, error) {
+	if addr.Addr().Is4() {
+		return net.Listen("tcp4", addr.String())
+	}
+	return net.Listen("tcp6", addr.String())
 }
 
 func (d *daemon) servePages(ctx context.Context) error {

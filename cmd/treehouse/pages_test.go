@@ -1,10 +1,14 @@
 package main
 
 import (
+	"errors"
 	"io"
+	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -13,6 +17,25 @@ import (
 	"github.com/treehouse-dns/treehouse/store"
 	"github.com/treehouse-dns/treehouse/web"
 )
+
+// TestListenOnBothWildcards: a port alone means two sockets, and neither takes
+// the other's place.
+func TestListenOnBothWildcards(t *testing.T) {
+	first, err := listenTCP(netip.MustParseAddrPort("0.0.0.0:0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Close()
+	port := first.Addr().(*net.TCPAddr).Port
+	second, err := listenTCP(netip.AddrPortFrom(netip.IPv6Unspecified(), uint16(port)))
+	if errors.Is(err, syscall.EAFNOSUPPORT) || errors.Is(err, syscall.EADDRNOTAVAIL) {
+		t.Skip("this machine has no IPv6")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	second.Close()
+}
 
 // TestHealth: what a parent is told, whoever found it and when.
 func TestHealth(t *testing.T) {
