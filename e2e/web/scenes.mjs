@@ -92,7 +92,7 @@ export const looks = [
   { name: 'devices', path: '/devices', set: [['/newcomer', { hint: 'Pixel-7' }]] },
   { name: 'settings', path: '/settings' },
   {
-    name: 'token', path: '/settings', steps: async page => {
+    name: 'token', path: '/settings', fresh: true, steps: async page => {
       await page.fill('#program', 'Home Assistant')
       await page.locator('#addtoken').click()
       await page.locator('code').waitFor()
@@ -149,9 +149,9 @@ export const tasks = [
   },
   { name: 'pause-all', path: '/', taps: 2, steps: async page => { await page.tap('#everyone'); await text(page, '#said', 'All children are paused'); await page.tap('#everyone'); await text(page, '#said', 'back online') } },
   { name: 'not-now', path: '/requests', taps: 1, set: [['/ask', {}]], steps: async page => { await page.tap('#notnow1'); await text(page, '#said', 'not now') } },
-  { name: 'open-a-group', path: '/people/1', taps: 1, steps: async page => { await page.tap('[id="set-group:social"]'); await text(page, '#said', 'Saved') } },
+  { name: 'open-a-group', path: '/people/1', fresh: true, taps: 1, steps: async page => { await page.tap('[id="set-group:social"]'); await text(page, '#said', 'Saved') } },
   {
-    name: 'allow-a-site', path: '/people/1', taps: 1, steps: async page => {
+    name: 'allow-a-site', path: '/people/1', fresh: true, taps: 1, steps: async page => {
       await page.fill('#site', 'example.org')
       await page.tap('#nameallow')
       await text(page, '#said', 'Saved')
@@ -159,7 +159,7 @@ export const tasks = [
     },
   },
   {
-    name: 'bedtime', path: '/people/1', taps: 1, steps: async page => {
+    name: 'bedtime', path: '/people/1', fresh: true, taps: 1, steps: async page => {
       await page.fill('[name=school-from]', '20:30')
       await page.tap('#savenight')
       await text(page, '#said', 'Saved')
@@ -192,7 +192,7 @@ export const tasks = [
     },
   },
   {
-    name: 'look-for-a-fault', path: '/devices', taps: 4, steps: async (page, { set }) => {
+    name: 'look-for-a-fault', path: '/devices', fresh: true, taps: 4, steps: async (page, { set }) => {
       await page.tap('a[href="/devices/1/log"]')
       await page.tap('#begin15')
       await text(page, '#said', 'Ana is told now')
@@ -214,7 +214,7 @@ export const tasks = [
     },
   },
   {
-    name: 'program', path: '/settings', taps: 1, steps: async page => {
+    name: 'program', path: '/settings', fresh: true, taps: 1, steps: async page => {
       await page.fill('#program', 'Home Assistant')
       await page.tap('#addtoken')
       await text(page, 'code', 'treehouse_')
