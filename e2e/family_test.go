@@ -301,6 +301,13 @@ func (h *house) changes() map[string]func(in *household.Household, w []string) e
 		"band": func(in *household.Household, w []string) error {
 			return in.SetBand(h.someone(in, w[0]), household.BandID(w[1]))
 		},
+		"count": func(in *household.Household, w []string) error {
+			if w[0] == "everyone" {
+				in.SetCountingForAll(w[1] == "on")
+				return nil
+			}
+			return in.SetCounting(h.someone(in, w[0]), w[1] == "on")
+		},
 		"not-yet": func(in *household.Household, w []string) error {
 			return in.NotYet(h.someone(in, w[0]), household.BandID(w[1]))
 		},
