@@ -32,6 +32,13 @@ export const looks = [
   { name: 'family-trouble', path: '/', set: [['/trouble', { of: allTroubles }]] },
   { name: 'family-brand', path: '/', brand: logo },
   {
+    name: 'family-loading', path: '/', steps: async page => { // an answer that takes its time
+      await page.route('**/pause', () => { })
+      await page.locator('#pause-1').click()
+      await page.locator('main[aria-busy=true]').waitFor()
+    },
+  },
+  {
     name: 'family-away', path: '/', steps: async page => { // the router cannot be reached
       await page.context().setOffline(true)
       await page.locator('#pause-1').click()
