@@ -14,7 +14,7 @@ GO_BUILD := go build -trimpath -ldflags '-s -w'
 include deploy/small/small.mk # GO_SMALL, for routers
 MIPSLE   := GOOS=linux GOARCH=mipsle GOMIPS=softfloat
 
-.PHONY: help run build test check scripts race foreign cross size router pages vm fuzz bench-trie bench-dns setup clean
+.PHONY: help run build test check generated scripts race foreign cross size router pages vm fuzz bench-trie bench-dns setup clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 20
@@ -26,7 +26,7 @@ build: ## build ./treehouse for this machine
 	@.ci/setup build
 	@$(GO_BUILD) -o treehouse ./cmd/treehouse
 
-test: setup check scripts race foreign cross size pages ## install what the tests need and run everything
+test: setup check generated scripts race foreign cross size pages ## install what the tests need and run everything
 
 setup:
 	@.ci/setup test
@@ -38,6 +38,10 @@ check: ## format, vet, and all tests on this machine, of the tiny build too
 	go vet -tags passkeys ./web && go test -tags passkeys -run Passkey ./web
 	go vet -tags tiny ./...
 	go test -tags tiny ./cmd/treehouse ./web ./blocklists
+
+generated: ## check that the pages' Go is what the templates and go.mod's version of templ make
+	@before=$$(cat web/*_templ.go | sha256sum) && go generate ./web && test "$$before" = "$$(cat web/*_templ.go | sha256sum)" || \
+		{ echo 'the pages were generated anew: look at git diff and commit web/*_templ.go'; exit 1; }
 
 scripts: ## shellcheck every script
 	@grep -rlE '^#!/usr/bin/env bash' .ci deploy e2e --include='*' --exclude-dir=node_modules | xargs shellcheck

@@ -18,6 +18,7 @@ type Source struct {
 	Refresh      time.Duration // how often Update fetches it; 0 is a day
 	AllowHTTP    bool          // without TLS anybody on the way may change a list
 	AllowPrivate bool          // the URL may lead to an address of the home or the provider
+	Contact      string        `json:",omitempty"` // who keeps it, if not as its URL tells: https://… or mailto:…
 }
 
 // Format is how a list is written.

@@ -307,10 +307,17 @@ func (h *house) changes() map[string]func(in *household.Household, w []string) e
 			return in.Merge(h.thing(in, w[0]), h.thing(in, w[1]))
 		},
 		"log": func(in *household.Household, w []string) error {
-			return in.LogDevice(h.thing(in, w[0]), h.now, h.ends(w[1:]))
+			return in.LogDevice(h.thing(in, w[0]), h.now, h.ends(w[1:]), "")
 		},
 		"band": func(in *household.Household, w []string) error {
 			return in.SetBand(h.someone(in, w[0]), household.BandID(w[1]))
+		},
+		"count": func(in *household.Household, w []string) error {
+			if w[0] == "everyone" {
+				in.SetCountingForAll(w[1] == "on")
+				return nil
+			}
+			return in.SetCounting(h.someone(in, w[0]), w[1] == "on")
 		},
 		"not-yet": func(in *household.Household, w []string) error {
 			return in.NotYet(h.someone(in, w[0]), household.BandID(w[1]))

@@ -37,8 +37,9 @@ type Week struct {
 	Counts
 }
 
-// Tally counts verdicts in memory. It keeps what a person's band lets a parent
-// see and nothing else: for a teenager one number, for an adult none. Observe
+// Tally counts verdicts in memory, of those for whom a parent has turned it on.
+// It keeps what a person's band lets a parent see and nothing else: for a
+// teenager one number, for an adult none. Observe
 // may be called by any number of goroutines and does not wait or allocate.
 type Tally struct {
 	table atomic.Pointer[tallyTable]
@@ -69,7 +70,7 @@ func (t *Tally) Bind(h *Household, trie *filter.Trie) {
 		for int(p.ID) >= len(next.people) {
 			next.people = append(next.people, nil)
 		}
-		switch h.sees(p) {
+		switch h.Counted(p) {
 		case SeesWeekly:
 			next.people[p.ID] = &personTally{topics: make([]atomic.Uint32, len(next.topics))}
 		case SeesTotals:
@@ -79,9 +80,52 @@ func (t *Tally) Bind(h *Household, trie *filter.Trie) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.drain(t.table.Swap(next))
+	for id, c := range t.pending { // what was counted before it was turned off is gone
+		if int(id) >= len(next.people) || next.people[id] == nil {
+			delete(t.pending, id)
+		} else if next.people[id].topics == nil {
+			c.Topics = nil
+		}
+	}
 }
 
-// sees is what a parent sees of a person.
+// Counted is what is counted of a person, and so what a parent sees: what their
+// band allows if counting was turned on, and nothing otherwise.
+func (h *Household) Counted(p Person) Sees {
+	on := h.Settings.Counted
+	if p.Counted != nil {
+		on = *p.Counted
+	}
+	if !on {
+		return SeesNothing
+	}
+	return h.sees(p)
+}
+
+// SetCounting turns counting on or off for one person. Off, what was counted of
+// them is gone with the same change.
+func (h *Household) SetCounting(id filter.PolicyID, on bool) error {
+	p := h.Person(id)
+	if p == nil {
+		return noPerson(id)
+	}
+	if on && h.sees(*p) == SeesNothing {
+		return fmt.Errorf("%s is of an age at which nothing is counted", p.Name)
+	}
+	p.Counted = &on
+	return nil
+}
+
+// SetCountingForAll turns counting on or off for everyone, whatever was chosen
+// for one of them before.
+func (h *Household) SetCountingForAll(on bool) {
+	h.Settings.Counted = on
+	for i := range h.People {
+		h.People[i].Counted = nil
+	}
+}
+
+// sees is what a parent may see of a person.
 func (h *Household) sees(p Person) Sees {
 	band, ok := h.bands.Band(p.Band)
 	if !ok {
@@ -150,6 +194,32 @@ func (t *Tally) take() map[filter.PolicyID]*Counts {
 	return taken
 }
 
+// AddUnwritten adds what was counted for a person since the last flush to their
+// weeks, this week first.
+func (t *Tally) AddUnwritten(weeks []Week, id filter.PolicyID, now time.Time) []Week {
+	more := t.Unwritten(id)
+	if more.Blocked == 0 {
+		return weeks
+	}
+	if len(weeks) == 0 || weeks[0].Week != week(now) {
+		weeks = slices.Insert(weeks, 0, Week{Week: week(now)})
+	}
+	weeks[0].add(more)
+	return weeks
+}
+
+// Unwritten is what was counted for a person since the last flush.
+func (t *Tally) Unwritten(id filter.PolicyID) Counts {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.drain(t.table.Load())
+	var sum Counts
+	if c := t.pending[id]; c != nil {
+		sum.add(*c)
+	}
+	return sum
+}
+
 // giveBack puts counts that could not be written back.
 func (t *Tally) giveBack(counts map[filter.PolicyID]*Counts) {
 	t.mu.Lock()
@@ -205,7 +275,11 @@ func (f *Family) FlushCounts(t *Tally) error {
 			return err
 		}
 		b := tx.Bucket(bucketCounts)
+		h := f.Household()
 		for id, c := range counts {
+			if p := h.Person(id); p == nil || h.Counted(*p) == SeesNothing {
+				continue
+			}
 			key := []byte(week(now) + " " + idKey(uint32(id)))
 			sum := *c
 			value, err := b.Get(key)
@@ -240,7 +314,7 @@ func sweepCounts(tx *store.Tx, h *Household, now time.Time) error {
 	oldest := week(now.AddDate(0, 0, -7*(keptWeeks-1)))
 	kept := map[string]bool{}
 	for _, p := range h.People {
-		kept[idKey(uint32(p.ID))] = h.sees(p) != SeesNothing
+		kept[idKey(uint32(p.ID))] = h.Counted(p) != SeesNothing
 	}
 	var gone []string
 	b := tx.Bucket(bucketCounts)
@@ -276,7 +350,7 @@ func (f *Family) Weeks(id filter.PolicyID) ([]Week, error) {
 	if p == nil {
 		return nil, noPerson(id)
 	}
-	sees := h.sees(*p)
+	sees := h.Counted(*p)
 	if sees == SeesNothing {
 		return nil, nil
 	}

@@ -18,7 +18,7 @@ func TestCountsKeepOnlyWhatMayBeSeen(t *testing.T) {
 	must(t, err)
 	f, err := Open(file, Options{Now: func() time.Time { return now }})
 	must(t, err)
-	must(t, f.Change(func(h *Household) error { h.BeginSample(now); return nil }))
+	must(t, f.Change(func(h *Household) error { h.BeginSample(now); h.SetCountingForAll(true); return nil }))
 	trie := compiled(t)
 	snap := filter.NewSnapshot(trie, nil, f.Household().Policies())
 	var tally Tally
@@ -97,10 +97,67 @@ func TestCountsKeepOnlyWhatMayBeSeen(t *testing.T) {
 	}))
 }
 
+// TestCountingIsOff until a parent turns it on, for one or for all; off again,
+// nothing is left, neither in memory nor in the file.
+func TestCountingIsOff(t *testing.T) {
+	f := openFamily(t, filepath.Join(t.TempDir(), "household.db"))
+	must(t, f.Change(func(h *Household) error { h.BeginSample(monday); return nil }))
+	trie := compiled(t)
+	v := filter.NewSnapshot(trie, nil, f.Household().Policies()).Decide(filter.Client{Policy: 1}, filter.MustName("adult.example"), monday)
+	var tally Tally
+	count := func() (written int) {
+		t.Helper()
+		tally.Bind(f.Household(), trie)
+		for id := range filter.PolicyID(4) {
+			tally.Observe(filter.Client{Policy: id}, v)
+		}
+		if got, want := tally.Unwritten(1).Blocked > 0, f.Household().Counted(*f.Household().Person(1)) != SeesNothing; got != want {
+			t.Errorf("Ana is counted in memory: %t", got)
+		}
+		must(t, f.FlushCounts(&tally))
+		must(t, f.file.View(func(tx *store.Tx) error {
+			return tx.Bucket(bucketCounts).Each(nil, func(_, _ []byte) bool { written++; return true })
+		}))
+		return written
+	}
+	set := func(change func(h *Household) error) { t.Helper(); must(t, f.Change(change)) }
+	if n := count(); n != 0 {
+		t.Errorf("%d were counted before anybody asked for it", n)
+	}
+	set(func(h *Household) error { return h.SetCounting(1, true) })
+	if n := count(); n != 1 {
+		t.Errorf("%d were counted, and only Ana should be", n)
+	}
+	set(func(h *Household) error { h.SetCountingForAll(true); return nil })
+	if n := count(); n != 2 {
+		t.Errorf("%d were counted, and Ana and Ben should be", n)
+	}
+	set(func(h *Household) error { return h.SetCounting(1, false) })
+	if n := count(); n != 1 {
+		t.Errorf("%d are counted after Ana's was turned off", n)
+	}
+	if w, err := f.Weeks(1); err != nil || w != nil {
+		t.Errorf("and her weeks are %+v, %v", w, err)
+	}
+	tally.Observe(filter.Client{Policy: 2}, v) // and is not written before it is turned off
+	set(func(h *Household) error { h.SetCountingForAll(false); return nil })
+	if n := count(); n != 0 {
+		t.Errorf("%d are counted after it was turned off", n)
+	}
+	set(func(h *Household) error { h.SetCountingForAll(true); return nil })
+	if tally.Bind(f.Household(), trie); tally.Unwritten(2).Blocked != 0 {
+		t.Error("what was counted before comes back")
+	}
+	if err := f.Change(func(h *Household) error { return h.SetCounting(3, true) }); err == nil {
+		t.Error("an adult is counted")
+	}
+}
+
 // TestObserveFromEverywhere: no count is lost between queries and new lists, and
 // counting allocates nothing.
 func TestObserveFromEverywhere(t *testing.T) {
 	h := Sample(monday, DefaultBands(), nil)
+	h.SetCountingForAll(true)
 	trie := compiled(t)
 	v := filter.NewSnapshot(trie, nil, h.Policies()).Decide(filter.Client{Policy: 1}, filter.MustName("adult.example"), monday)
 	var tally Tally

@@ -49,6 +49,8 @@ type Device struct {
 	// Logged is until when its names are noted for a parent, in memory only; see
 	// LogDevice. Another owner ends it.
 	Logged time.Time `json:"loggedUntil,omitzero"`
+	// LoggedBy is who turned that on, for the one who is told.
+	LoggedBy string `json:"loggedBy,omitempty"`
 }
 
 // AddDevice gives a device an ID and adds it. None of its identifiers may be
@@ -108,7 +110,7 @@ func (h *Household) Assign(id DeviceID, person filter.PolicyID) error {
 		return noPerson(person)
 	}
 	if d.Person != person {
-		d.Person, d.Logged = person, time.Time{}
+		d.Person, d.Logged, d.LoggedBy = person, time.Time{}, ""
 	}
 	return nil
 }

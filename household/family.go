@@ -160,6 +160,7 @@ func (f *Family) reload() error {
 // put puts a household in force and tells everyone who asked for it.
 func (f *Family) put(h *Household, of sums) {
 	f.now.Store(&state{household: h, clients: h.Clients(f.network.Load()), sums: of})
+	f.forget()
 	f.tell()
 }
 

@@ -34,6 +34,7 @@ type Household struct {
 	People   []Person // by ID
 	Devices  []Device // by ID
 	Requests []Request
+	Reports  []Report // by ID
 
 	bands *Bands
 	zone  *time.Location
@@ -51,6 +52,9 @@ type Settings struct {
 	Overlays []string `json:"overlays,omitempty"`
 	// Tell is how much of a child's request may leave the home.
 	Tell Tell `json:"tell,omitempty"`
+	// Counted turns counting on for everyone who has not chosen otherwise; see
+	// SetCounting.
+	Counted bool `json:"counted,omitempty"`
 	// Holidays are the days without school.
 	Holidays []Holiday `json:"holidays,omitempty"`
 	// Clock is what the system's clock showed when a parent said last that it was
@@ -61,6 +65,7 @@ type Settings struct {
 	LastPerson filter.PolicyID `json:"lastPerson"`
 	LastDevice DeviceID        `json:"lastDevice"`
 	LastAsked  RequestID       `json:"lastRequest"`
+	LastReport ReportID        `json:"lastReport,omitempty"`
 }
 
 // Holiday is a stretch of days without school, both ends included.
@@ -158,7 +163,7 @@ func (h *Household) RemovePerson(id filter.PolicyID) {
 	h.Requests = slices.DeleteFunc(h.Requests, func(r Request) bool { return r.Person == id })
 	for i := range h.Devices {
 		if h.Devices[i].Person == id {
-			h.Devices[i].Person, h.Devices[i].Logged = 0, time.Time{}
+			h.Devices[i].Person, h.Devices[i].Logged, h.Devices[i].LoggedBy = 0, time.Time{}, ""
 		}
 	}
 }
@@ -168,7 +173,7 @@ func (h *Household) clone() *Household {
 	c := *h
 	c.Settings.Holidays = slices.Clone(h.Settings.Holidays)
 	c.Settings.Overlays = slices.Clone(h.Settings.Overlays)
-	c.People, c.Devices, c.Requests = clones(h.People), clones(h.Devices), clones(h.Requests)
+	c.People, c.Devices, c.Requests, c.Reports = clones(h.People), clones(h.Devices), clones(h.Requests), clones(h.Reports)
 	return &c
 }
 
@@ -194,12 +199,21 @@ func (p Person) clone() Person {
 		nights := slices.Clone(*p.Nights)
 		p.Nights = &nights
 	}
+	if p.Counted != nil {
+		counted := *p.Counted
+		p.Counted = &counted
+	}
 	return p
 }
 
 func (d Device) clone() Device {
 	d.Addrs, d.MACs, d.Clients = slices.Clone(d.Addrs), slices.Clone(d.MACs), slices.Clone(d.Clients)
 	return d
+}
+
+func (r Report) clone() Report {
+	r.Lists = slices.Clone(r.Lists)
+	return r
 }
 
 func (r Request) clone() Request {

@@ -47,7 +47,7 @@ func (h *Household) Clients(network *Network) *Clients {
 			}
 			c.byToken[tokenID(d.Away)] = o
 		}
-		if !d.Logged.IsZero() && h.mayLog(d) == nil {
+		if !d.Logged.IsZero() && h.MayLog(d) == nil {
 			if c.logged == nil {
 				c.logged = map[DeviceID]time.Time{}
 			}

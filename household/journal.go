@@ -1,6 +1,7 @@
 package household
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -38,17 +39,19 @@ const (
 // LogDevice lets a parent see which names a device asks for, to find a fault:
 // until a time at most a day away. Whoever the device belongs to is told (see
 // Logged), so it has to be somebody's, and of an age at which parents see
-// something at all. A new call replaces the time; the zero time ends it.
-func (h *Household) LogDevice(id DeviceID, now, until time.Time) error {
+// something at all. by is who turned it on, for the one who is told; empty: a
+// parent. A new call replaces the time; the zero time ends it, and what was
+// noted is gone.
+func (h *Household) LogDevice(id DeviceID, now, until time.Time, by string) error {
 	d := h.Device(id)
 	if d == nil {
 		return noDevice(id)
 	}
 	if until.IsZero() {
-		d.Logged = time.Time{}
+		d.Logged, d.LoggedBy = time.Time{}, ""
 		return nil
 	}
-	if err := h.mayLog(*d); err != nil {
+	if err := h.MayLog(*d); err != nil {
 		return err
 	}
 	if !until.After(now) || until.Sub(now) > MaxLogging {
@@ -61,20 +64,27 @@ func (h *Household) LogDevice(id DeviceID, now, until time.Time) error {
 		}
 	}
 	if others >= maxLogged {
-		return fmt.Errorf("%d devices are logged already; end one first", others)
+		return ErrLogFull
 	}
-	d.Logged = until
+	d.Logged, d.LoggedBy = until, CleanName(by)
 	return nil
 }
 
-// mayLog says why a device may not be logged.
-func (h *Household) mayLog(d Device) error {
+// Why a device may not be logged.
+var (
+	ErrLogNobodys = errors.New("the device is nobody's; assign it first, so that its owner is told")
+	ErrLogGrown   = errors.New("its owner is old enough not to be looked over the shoulder; ask them")
+	ErrLogFull    = fmt.Errorf("%d devices are logged already; end one first", maxLogged)
+)
+
+// MayLog says why a device may not be logged.
+func (h *Household) MayLog(d Device) error {
 	p := h.Person(d.Person)
 	switch {
 	case p == nil:
-		return fmt.Errorf("%s is nobody's; assign it first, so that its owner is told", d.Name)
+		return ErrLogNobodys
 	case h.sees(*p) == SeesNothing:
-		return fmt.Errorf("%s is old enough not to be looked over the shoulder; ask them", p.Name)
+		return ErrLogGrown
 	}
 	return nil
 }
@@ -84,7 +94,7 @@ func (h *Household) mayLog(d Device) error {
 func (h *Household) Logged(id filter.PolicyID, now time.Time) []Device {
 	var logged []Device
 	for _, d := range h.Devices {
-		if d.Person == id && d.Logged.After(now) && h.mayLog(d) == nil {
+		if d.Person == id && d.Logged.After(now) && h.MayLog(d) == nil {
 			logged = append(logged, d)
 		}
 	}
@@ -239,7 +249,8 @@ func (f *Family) Log(id DeviceID) []LogEntry {
 }
 
 // forget drops what has become too old, and the logs of devices that are no
-// longer logged. Run does it every minute.
+// longer logged. Run does it every minute, and put with every change, so that a
+// log is gone when it is stopped.
 func (f *Family) forget() {
 	now, logged := f.opt.Now(), f.now.Load().clients.logged
 	f.journal.mu.Lock()

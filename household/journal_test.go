@@ -83,7 +83,7 @@ func TestLogDevice(t *testing.T) {
 	must(t, err)
 	must(t, f.Change(twoPeople))
 	log := func(id DeviceID, until time.Time) error {
-		return f.Change(func(h *Household) error { return h.LogDevice(id, now, until) })
+		return f.Change(func(h *Household) error { return h.LogDevice(id, now, until, "Maria") })
 	}
 	record := func(name string) {
 		f.Record(anaAddr, anaMAC[:], filter.MustName(name), filter.Verdict{Rule: filter.RuleNone}, now)
@@ -93,7 +93,7 @@ func TestLogDevice(t *testing.T) {
 		t.Error("logged for more than a day")
 	}
 	must(t, log(1, now.Add(time.Hour)))
-	if d := f.Household().Logged(1, now); len(d) != 1 || !d[0].Logged.Equal(now.Add(time.Hour)) {
+	if d := f.Household().Logged(1, now); len(d) != 1 || d[0].LoggedBy != "Maria" || !d[0].Logged.Equal(now.Add(time.Hour)) {
 		t.Errorf("Ana is told of %+v", d)
 	}
 	record("one.example")
@@ -108,6 +108,15 @@ func TestLogDevice(t *testing.T) {
 	if l := f.Log(1); f.journal.logs[1].bytes > logBytes || len(l) < 1000 || l[len(l)-1].Name.String() != "n4999.example." {
 		t.Errorf("%d entries in %d bytes", len(l), f.journal.logs[1].bytes)
 	}
+	must(t, log(1, time.Time{}))
+	if len(f.journal.logs) != 0 {
+		t.Error("the log is in memory after it was stopped")
+	}
+	must(t, log(1, now.Add(time.Hour)))
+	if l := f.Log(1); l != nil {
+		t.Errorf("a new log begins with %d entries of the one before", len(l))
+	}
+	record("one.example")
 	now = now.Add(time.Hour)
 	record("after.example")
 	if l := f.Log(1); l != nil || len(f.Household().Logged(1, now)) != 0 {

@@ -22,7 +22,7 @@ func TestCountsArePaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, err := Open(file, Options{Now: time.Now})
 		must(t, err)
-		must(t, f.Change(func(h *Household) error { h.BeginSample(time.Now()); return nil }))
+		must(t, f.Change(func(h *Household) error { h.BeginSample(time.Now()); h.SetCountingForAll(true); return nil }))
 		var tally Tally
 		tally.Bind(f.Household(), trie)
 		blocked := filter.Verdict{Rule: filter.RuleBlock}

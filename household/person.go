@@ -43,6 +43,9 @@ type Person struct {
 	Homework   []Homework  `json:"homework,omitempty"`
 	Exceptions []Exception `json:"exceptions,omitempty"`
 	Tickets    []Ticket    `json:"tickets,omitempty"`
+	// Counted is whether what is closed for the person is counted for a parent;
+	// nil: as for the household.
+	Counted *bool `json:"counted,omitempty"`
 	// Declined is a band the family has said "not yet" to, so that a birthday
 	// asks once.
 	Declined BandID `json:"declined,omitempty"`

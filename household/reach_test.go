@@ -94,6 +94,7 @@ func TestADeviceThatKeepsItsConnection(t *testing.T) {
 	if r := decide(madeUp, "weather.example"); r != filter.RulePaused {
 		t.Errorf("another device: %v", r)
 	}
+	must(t, h.SetCounting(1, true))
 	var tally Tally
 	tally.Bind(h, trie)
 	tally.Observe(h.Clients(nil).Identify(anaAddr, anaMAC[:]), filter.Verdict{Rule: filter.RuleCategory})

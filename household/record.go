@@ -20,12 +20,14 @@ import (
 //	people     ID → Person
 //	devices    ID → Device
 //	requests   ID → Request
+//	reports    ID → Report
 //	counts     week and person → counts by topic (see counts.go)
 const (
 	bucketHousehold = "household"
 	bucketPeople    = "people"
 	bucketDevices   = "devices"
 	bucketRequests  = "requests"
+	bucketReports   = "reports"
 
 	keySchema   = "schema"
 	keySettings = "settings"
@@ -42,18 +44,18 @@ type record struct{ bucket, key string }
 type stored struct {
 	values map[record][]byte
 	// known are the values that the household in force was read from or written
-	// as, with what they are there: a *Person, *Device or *Request. Most of the
-	// cost of a change is JSON, and one touches a value or two of a thousand.
+	// as, with what they are there: a *Person, *Device, *Request or *Report. Most
+	// of the cost of a change is JSON, and one touches a value or two of a thousand.
 	known map[record]any
 	sums  sums
 	same  bool // it is the household in force, all of it
 }
 
 // sums tell the values of a household in the file from others: its settings, and
-// in the order of the household its people, devices and requests.
+// in the order of the household its people, devices, requests and reports.
 type sums struct {
-	settings                  uint64
-	people, devices, requests []uint64
+	settings                           uint64
+	people, devices, requests, reports []uint64
 }
 
 // item is what the file has one value for.
@@ -65,6 +67,7 @@ type item[T any] interface {
 func (p Person) number() uint32  { return uint32(p.ID) }
 func (d Device) number() uint32  { return uint32(d.ID) }
 func (r Request) number() uint32 { return uint32(r.ID) }
+func (r Report) number() uint32  { return uint32(r.ID) }
 
 // records are all values of the household, as they are written. What equals a
 // value that the file has been found with is taken from there; nil: all is
@@ -84,11 +87,16 @@ func (h *Household) records(found *stored, seed maphash.Seed) (map[record][]byte
 	if err == nil {
 		of.requests, err = encode(all, bucketRequests, h.Requests, found, seed)
 	}
+	if err == nil {
+		of.reports, err = encode(all, bucketReports, h.Reports, found, seed)
+	}
 	return all, of, err
 }
 
 // size is how many values the household is in the file.
-func (h *Household) size() int { return 2 + len(h.People) + len(h.Devices) + len(h.Requests) }
+func (h *Household) size() int {
+	return 2 + len(h.People) + len(h.Devices) + len(h.Requests) + len(h.Reports)
+}
 
 // encode adds the values of a bucket to all and gives their sums.
 func encode[T item[T]](all map[record][]byte, bucket string, items []T, found *stored, seed maphash.Seed) ([]uint64, error) {
@@ -162,6 +170,9 @@ func load(tx *store.Tx, bands *Bands, zone *time.Location, last *state, seed map
 	}
 	if err == nil {
 		h.Requests, found.sums.requests, err = decode(tx, bucketRequests, found, last.household.Requests, last.sums.requests, seed)
+	}
+	if err == nil {
+		h.Reports, found.sums.reports, err = decode(tx, bucketReports, found, last.household.Reports, last.sums.reports, seed)
 	}
 	found.same = found.sums.settings == last.sums.settings && len(found.known) == h.size()-2 && h.size() == size
 	return h, found, err
@@ -269,6 +280,14 @@ func (h *Household) check() error {
 		h.Settings.LastAsked = max(h.Settings.LastAsked, r.ID)
 		r.Words, r.Answer.Words = CleanWords(r.Words), CleanWords(r.Answer.Words)
 	}
+	for i := range h.Reports {
+		r := &h.Reports[i]
+		if site, err := Site(r.Site); err != nil || site != r.Site || len(r.Lists) > maxReportLists {
+			return fmt.Errorf("household: report %d is about %q, which is no site", r.ID, r.Site)
+		}
+		h.Settings.LastReport = max(h.Settings.LastReport, r.ID)
+	}
+	h.Reports = h.Reports[max(0, len(h.Reports)-MaxReports):]
 	return nil
 }
 

@@ -172,10 +172,11 @@ func (h *Household) Tidy(now time.Time) {
 		}
 	}
 	for i := range h.Devices {
-		if d := &h.Devices[i]; over(d.Logged) || !d.Logged.IsZero() && (h.mayLog(*d) != nil || d.Logged.Sub(now) > MaxLogging) {
-			d.Logged = time.Time{}
+		if d := &h.Devices[i]; over(d.Logged) || !d.Logged.IsZero() && (h.MayLog(*d) != nil || d.Logged.Sub(now) > MaxLogging) {
+			d.Logged, d.LoggedBy = time.Time{}, ""
 		}
 	}
+	h.Reports = slices.DeleteFunc(h.Reports, func(r Report) bool { return now.Sub(r.At) > reportLife })
 	if over(h.Settings.Paused.Until) {
 		h.Settings.Paused = Pause{}
 	}

@@ -55,6 +55,25 @@ func (h *health) standing() (works bool, usual time.Duration) {
 	return h.works, h.usual
 }
 
+// dead tells whether nothing has come from the upstream for so long that it was
+// left alone. One that nobody has asked yet is not dead.
+func (h *health) dead() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return !h.works && h.rests > 0
+}
+
+// Reachable tells whether an upstream may answer: false where there is none, or
+// all were silent when they were asked last. Any goroutine may ask.
+func (s *Server) Reachable() bool {
+	for _, u := range s.routes.rest.upstreams {
+		if !u.health.dead() {
+			return true
+		}
+	}
+	return false
+}
+
 // admit tells whether the upstream may be asked now; who is let in owes a
 // report. With busy comes a channel that is closed when more is known.
 func (h *health) admit(now time.Time) (admission, <-chan struct{}) {

@@ -21,6 +21,7 @@
 //	mappings (jffs2)                  memory and written back whole
 //
 // On the disk, beside household.db: household.db.lock (empty, the lock),
-// household.db.backup (portable, see Backup) and household.db.bad-1 … (what was
-// set aside). Files have mode 0600 and folders 0700.
+// household.db.backup (portable, see Backup), household.db.bad-1 … (what was
+// set aside) and household.db.recovered (that it was, until somebody has
+// looked). Files have mode 0600 and folders 0700.
 package store

@@ -91,6 +91,34 @@ func TestTruncated(t *testing.T) {
 	}
 }
 
+// TestRecoveredByAnother: what one process found, the other can tell, until
+// somebody has looked; a file that is made again keeps no note.
+func TestRecoveredByAnother(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	daemon := filled(t, path)
+	want(t, "of a sound file", daemon.WasRecovered(), false)
+	if err := os.Truncate(path, 5000); err != nil {
+		t.Fatal(err)
+	}
+	if open(t, path, Options{}).Recovered() == nil {
+		t.Fatal("the damage was not found")
+	}
+	want(t, "Recovered of the one that was open", daemon.Recovered() == nil, true)
+	want(t, "after the other's recovery", daemon.WasRecovered(), true)
+	want(t, "after a restart", open(t, path, Options{}).WasRecovered(), true)
+	if err := daemon.Looked(); err != nil {
+		t.Fatal(err)
+	}
+	want(t, "after a look", open(t, path, Options{}).WasRecovered(), false)
+	if err := daemon.Looked(); err != nil {
+		t.Errorf("a second look: %v", err)
+	}
+	if err := os.Truncate(path, 5000); err != nil {
+		t.Fatal(err)
+	}
+	want(t, "of a disposable file", open(t, path, Options{Disposable: true}).WasRecovered(), false)
+}
+
 // TestGarbage writes random bytes over a file. Structure that bbolt would follow
 // has to be found out by check; a value by its checksum.
 func TestGarbage(t *testing.T) {

@@ -59,6 +59,7 @@ type File struct {
 	shadow  atomic.Bool // work on a copy, see shadow.go
 	written atomic.Uint64
 	found   *Recovery
+	unnoted atomic.Bool                                // found is nowhere else, see markRecovered
 	events  func(dir string) (<-chan struct{}, func()) // folderEvents; tests go without
 }
 
@@ -111,7 +112,7 @@ func (f *File) prepare() error {
 	case errors.Is(damage, fs.ErrNotExist):
 		fromBackup, err := f.startAgain()
 		if fromBackup && f.opt.Backup == "" {
-			f.found = &Recovery{Damage: &DamageError{Path: f.path, What: "it was missing"}, FromBackup: true}
+			f.markRecovered(&Recovery{Damage: &DamageError{Path: f.path, What: "it was missing"}, FromBackup: true})
 		}
 		return err
 	}

@@ -32,6 +32,38 @@ func (r *Recovery) String() string {
 // Recovered tells what Open had to do, nil if the file was sound or new.
 func (f *File) Recovered() *Recovery { return f.found }
 
+// WasRecovered tells whether the file was started again, by this process or any
+// other, and nobody has looked since (see Looked). Any goroutine may ask.
+func (f *File) WasRecovered() bool {
+	_, err := os.Lstat(f.recoveredPath())
+	return err == nil || f.unnoted.Load()
+}
+
+// Looked says that a person has looked at what the file was started again with.
+func (f *File) Looked() error {
+	f.unnoted.Store(false)
+	if err := os.Remove(f.recoveredPath()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return sentence(f.recoveredPath(), err)
+	}
+	return nil
+}
+
+// markRecovered notes on the disk what was found, for the other processes and
+// for this one after a restart; where the disk takes no note, for this one alone.
+func (f *File) markRecovered(r *Recovery) {
+	f.found = r
+	if f.opt.Disposable {
+		return // it is made again, and its owner says when
+	}
+	err := writeWhole(f.recoveredPath(), func(file *os.File) error {
+		_, err := fmt.Fprintln(file, r)
+		return err
+	})
+	f.unnoted.Store(err != nil)
+}
+
+func (f *File) recoveredPath() string { return f.path + ".recovered" }
+
 // recover sets the damaged file aside and starts again. The caller holds the
 // lock alone.
 func (f *File) recover(damage error) error {
@@ -51,7 +83,7 @@ func (f *File) recover(damage error) error {
 	if r.FromBackup, err = f.startAgain(); err != nil {
 		return err
 	}
-	f.found = r
+	f.markRecovered(r)
 	return nil
 }
 
@@ -83,7 +115,7 @@ func (f *File) Erase() error {
 		return sentence(f.path, err)
 	}
 	defer release()
-	gone := []string{f.backupPath()}
+	gone := []string{f.backupPath(), f.recoveredPath()}
 	for n := 1; n <= keptBad; n++ {
 		gone = append(gone, fmt.Sprintf("%s.bad-%d", f.path, n))
 	}

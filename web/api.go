@@ -35,6 +35,9 @@ func (s *Server) apiRoutes(m *http.ServeMux) {
 	m.HandleFunc("POST /api/v1/requests/{id}/answer", s.api(ScopeAdmin, s.apiAnswer))
 	m.HandleFunc("GET /api/v1/devices", s.api(ScopeRead, s.apiDevices))
 	m.HandleFunc("PATCH /api/v1/devices/{id}", s.api(ScopeAdmin, s.apiDevice))
+	m.HandleFunc("GET /api/v1/devices/{id}/log", s.api(ScopeAdmin, s.apiLog))
+	m.HandleFunc("PUT /api/v1/devices/{id}/log", s.api(ScopeAdmin, s.apiBeginLog))
+	m.HandleFunc("DELETE /api/v1/devices/{id}/log", s.api(ScopeAdmin, s.apiEndLog))
 	m.HandleFunc("GET /api/v1/explain", s.api(ScopeRead, s.apiExplain))
 	m.HandleFunc("GET /api/v1/events", func(w http.ResponseWriter, r *http.Request) {
 		if p := s.authorise(r, ScopeRead); p != nil {
@@ -286,7 +289,9 @@ func (s *Server) apiDevice(r *http.Request) (any, error) {
 			if *body.Person != 0 && h.Person(*body.Person) == nil {
 				return &problem{Status: http.StatusUnprocessableEntity, Detail: "There is nobody with this number; GET /api/v1/people lists everyone."}
 			}
-			d.Person = *body.Person
+			if err := h.Assign(d.ID, *body.Person); err != nil {
+				return err
+			}
 		}
 		if body.Name != nil {
 			if d.Name = household.CleanName(*body.Name); d.Name == "" {

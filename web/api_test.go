@@ -205,6 +205,17 @@ func TestAPI(t *testing.T) {
 		t.Errorf("on Saturday: %v", v)
 	}
 	d.call(program, look, "GET", "/api/v1/devices", "", 200)
+	if v := d.call(program, admin, "PUT", "/api/v1/devices/1/log", `{"until":"2026-11-23T18:00:00Z"}`, 200); v["until"] != "2026-11-23T18:00:00Z" || v["by"] != "test admin" {
+		t.Errorf("the log is %v", v)
+	}
+	s.home.Ask(1, "wikipedia.org", s.now())
+	says(t, text(s.browser(anas).get("/me").Body.String()), "test admin wants to know")
+	if v := d.call(program, admin, "GET", "/api/v1/devices/1/log", "", 200)["entries"].([]any); len(v) != 1 || v[0].(map[string]any)["name"] != "wikipedia.org" {
+		t.Errorf("the log has %v", v)
+	}
+	if v := d.call(program, admin, "DELETE", "/api/v1/devices/1/log", "", 200); v["until"] != nil || len(v["entries"].([]any)) != 0 {
+		t.Errorf("after its end: %v", v)
+	}
 	if v := d.call(program, admin, "PATCH", "/api/v1/devices/1", `{"name":"Old tablet","person":2,"keeps":true}`, 200); v["name"] != "Old tablet" || v["person"] != 2.0 || v["keeps"] != true {
 		t.Errorf("the device is %v", v)
 	}
@@ -220,6 +231,11 @@ func TestAPI(t *testing.T) {
 		{"", "GET", "/api/v1/events", "", 401},
 		{look, "PUT", "/api/v1/people/1/pause", "", 403},
 		{pause, "PATCH", "/api/v1/devices/1", `{"person":1}`, 403},
+		{pause, "GET", "/api/v1/devices/1/log", "", 403},
+		{admin, "GET", "/api/v1/devices/99/log", "", 404},
+		{admin, "PUT", "/api/v1/devices/3/log", `{"until":"2026-11-23T18:00:00Z"}`, 422},
+		{admin, "PUT", "/api/v1/devices/1/log", `{"until":"2026-11-25T18:00:00Z"}`, 422},
+		{admin, "PUT", "/api/v1/devices/1/log", `{}`, 422},
 		{look, "GET", "/api/v1/people/99", "", 404},
 		{pause, "PUT", "/api/v1/people/99/pause", "", 404},
 		{pause, "PUT", "/api/v1/people/1/pause", `{"for":"ever"}`, 400},

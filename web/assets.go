@@ -26,19 +26,24 @@ type assets struct {
 	passkey string // only in builds with passkeys
 }
 
+const svgKind = "image/svg+xml"
+
 type asset struct {
 	kind          string
 	plain, zipped []byte
 }
 
-func packAssets(hue int) *assets {
+func packAssets(brand Brand) *assets {
 	a := &assets{files: map[string]asset{}}
 	add := func(name, kind string, text []byte) string {
 		if path.Ext(name) == ".js" {
 			text = withoutComments(text)
 		}
-		if hue != 0 {
-			text = bytes.Replace(text, []byte("--hue: 150"), []byte("--hue: "+strconv.Itoa(hue)), 1)
+		if brand.Hue != 0 {
+			text = bytes.Replace(text, []byte("--hue: 150"), []byte("--hue: "+strconv.Itoa(brand.Hue)), 1)
+		}
+		if kind == svgKind && len(brand.Logo) > 0 {
+			text = brand.Logo
 		}
 		sum := sha256.Sum256(text)
 		at := "/a/" + hex.EncodeToString(sum[:6]) + path.Ext(name)
@@ -58,7 +63,7 @@ func packAssets(hue int) *assets {
 	}
 	a.style = file("style.css", "text/css; charset=utf-8")
 	a.quick = file("quick.js", "text/javascript; charset=utf-8")
-	a.icon = file("icon.svg", "image/svg+xml")
+	a.icon = file("icon.svg", svgKind)
 	if passkeyScript != "" {
 		a.passkey = add("passkey.js", "text/javascript; charset=utf-8", []byte(passkeyScript))
 	}

@@ -99,6 +99,11 @@ func (p *page) devicesPage(devices []household.Device, people []household.Person
 							return err
 						}
 					}
+					writeText(html, " ")
+					err = p.logLink(d).Render(ctx, html)
+					if err != nil {
+						return err
+					}
 				} else if person := p.house.Person(d.Person); person != nil {
 					writeText(html, "<p>")
 					writeValue(html, person.Name)

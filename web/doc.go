@@ -23,5 +23,5 @@
 //	words     the nine languages, as text files that a translator can read
 package web
 
-//go:generate go run github.com/a-h/templ/cmd/templ@v0.3.977 generate
+//go:generate sh -c "go run github.com/a-h/templ/cmd/templ@$(go list -m -f {{.Version}} github.com/a-h/templ) generate -log-level error"
 //go:generate go run ./fold

@@ -20,6 +20,7 @@ type explanation struct {
 	safe    bool
 	closed  bool // everything is: paused or bedtime
 	sealed  bool
+	listed  bool   // lists decided, or none of them has it
 	why     string // the rule that decided
 	reason  string // the reason of the band, if it has one
 }
@@ -34,6 +35,10 @@ func (s *Server) explain(p *page, person household.Person, name filter.Name, at 
 	until := ""
 	if !v.Until.IsZero() {
 		until = p.Until(v.Until.In(p.now.Location()), at.In(p.now.Location()))
+	}
+	switch v.Rule {
+	case filter.RuleService, filter.RuleCategory, filter.RuleNone:
+		e.listed = true
 	}
 	title := ""
 	if v.HasTopic {
@@ -69,6 +74,9 @@ func (s *Server) explain(p *page, person household.Person, name filter.Name, at 
 	}
 	return e
 }
+
+// tender tells whether the name of the site is not to be repeated.
+func (e *explanation) tender() bool { return e.site != e.name }
 
 // opens tells whether the name is answered once the rules have changed.
 func (s *Server) opens(person household.Person, name filter.Name, at time.Time) bool {
@@ -116,8 +124,8 @@ func (s *Server) check(w http.ResponseWriter, r *http.Request, v *visitor) {
 		c.people = byAge(p.house)
 		if n, ok := parseID(r.URL.Query().Get("person")); ok {
 			id = filter.PolicyID(n)
-		} else if id == 0 && len(c.people) > 0 {
-			id = c.people[0].ID
+		} else if len(c.people) > 0 {
+			id = c.people[0].ID // the youngest: nobody asks for themselves
 		}
 	}
 	if person := p.house.Person(id); person != nil {
@@ -128,7 +136,9 @@ func (s *Server) check(w http.ResponseWriter, r *http.Request, v *visitor) {
 		name, err2 := filter.ParseName(site)
 		if c.wrong = err != nil || err2 != nil; !c.wrong {
 			e := s.explain(p, c.person, name, p.now)
-			c.result = &e
+			if c.result = &e; e.tender() && !v.signedIn() {
+				c.typed = ""
+			}
 		}
 	}
 	s.show(w, r, http.StatusOK, p.checkPage(c))

@@ -69,7 +69,7 @@ func (s *Server) family(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p := s.page(r, v, "family.title")
-	p.notice, p.trouble = s.didNotice(p, r), s.home.Health()
+	p.notice = s.didNotice(p, r)
 	s.show(w, r, http.StatusOK, p.familyPage(s.familyView(p)))
 }
 
@@ -193,7 +193,7 @@ type navLink struct {
 func (p *page) nav() []navLink {
 	links := []navLink{
 		{path: "/", key: "family.title"}, {path: "/requests", key: "requests.page", count: len(p.openRequests())},
-		{path: "/devices", key: "devices.title"}, {path: "/check", key: "check.title"}, {path: "/settings", key: "settings.title"},
+		{path: "/devices", key: "devices.title"}, {path: "/activity", key: "activity.title"}, {path: "/check", key: "check.title"}, {path: "/settings", key: "settings.title"},
 	}
 	for i := range links {
 		if links[i].current = "false"; links[i].path == p.path {

@@ -40,6 +40,29 @@ type Counter interface {
 	Weeks(id filter.PolicyID) ([]household.Week, error)
 }
 
+// Noter is a Home that notes the names of a device a parent looks for a fault
+// on, as household.Household.LogDevice says. household.Family is one.
+type Noter interface {
+	Log(id household.DeviceID) []household.LogEntry
+}
+
+// Librarian is a Home that knows which lists there are. Without it a report
+// goes to those who keep the built-in catalogue.
+type Librarian interface {
+	// Keepers are the lists in force with where to write about each, by ID; the
+	// catalogue's is "". A list whose keeper is not known has "".
+	Keepers() map[string]string
+	// Listed are the IDs of the lists that name a site, or one above it, under a
+	// topic.
+	Listed(name filter.Name, topic string) []string
+}
+
+// Keeper is a Home whose family may have been read from a backup; Looked says
+// that a parent has seen that, so that Health need not.
+type Keeper interface {
+	Looked() error
+}
+
 // BlockMemory is how long a block is remembered for the device it happened on:
 // long enough to open the page that explains it, too short to be a history.
 const BlockMemory = 5 * time.Minute
@@ -58,7 +81,7 @@ const (
 	TroubleOffline  Trouble = "offline"  // no upstream answers
 	TroubleStarter  Trouble = "starter"  // only the lists that came with the program
 	TroubleOldLists Trouble = "oldlists" // the lists have not been renewed for a while
-	TroubleStorage  Trouble = "storage"  // what is changed now would be lost on a restart
+	TroubleStorage  Trouble = "storage"  // nothing can be written
 	TroubleRestored Trouble = "restored" // the family was read from a backup
 	TroubleClock    Trouble = "clock"    // the clock is not set, stricter hours hold
 	TroubleFirewall Trouble = "firewall" // running connections cannot be ended

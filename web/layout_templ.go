@@ -63,15 +63,17 @@ func (p *page) layout(kind string) templ.Component {
 			}
 			writeText(html, "</nav>")
 		}
-		writeText(html, "</header><main id=\"main\" tabindex=\"-1\"><div role=\"status\" id=\"said\">")
+		writeText(html, "</header><main id=\"main\" tabindex=\"-1\" data-away=\"")
+		writeValue(html, p.T("away"))
+		writeText(html, "\"><div role=\"status\" id=\"said\">")
 		if p.notice != nil {
-			var templ_7745c5c3_Var19 = []any{"notice", templ.KV("wait", p.notice.wait)}
-			err = templ.RenderCSSItems(ctx, html, templ_7745c5c3_Var19...)
+			var templ_7745c5c3_Var20 = []any{"notice", templ.KV("wait", p.notice.wait)}
+			err = templ.RenderCSSItems(ctx, html, templ_7745c5c3_Var20...)
 			if err != nil {
 				return err
 			}
 			writeText(html, "<div class=\"")
-			writeValue(html, templ.CSSClasses(templ_7745c5c3_Var19).String())
+			writeValue(html, templ.CSSClasses(templ_7745c5c3_Var20).String())
 			writeText(html, "\"><p>")
 			writeValue(html, p.notice.text)
 			writeText(html, "</p>")
@@ -103,6 +105,16 @@ func (p *page) layout(kind string) templ.Component {
 					}
 					writeText(html, "<button id=\"clock\">")
 					writeValue(html, p.T("clock.right"))
+					writeText(html, "</button></form>")
+				}
+				if t == TroubleRestored && p.who.may(RoleSecond) {
+					writeText(html, "<form method=\"post\" action=\"/settings/looked\">")
+					err = p.fields().Render(ctx, html)
+					if err != nil {
+						return err
+					}
+					writeText(html, "<button id=\"looked\">")
+					writeValue(html, p.T("restored.ok"))
 					writeText(html, "</button></form>")
 				}
 				writeText(html, "</div>")
@@ -166,7 +178,7 @@ func (p *page) layout(kind string) templ.Component {
 
 // hidden are the fields of every form: its token, and where to come back to.
 func (p *page) hidden() templ.Component {
-	return component(func(ctx context.Context, html *templruntime.Buffer, templ_7745c5c3_Var35 templ.Component) (err error) {
+	return component(func(ctx context.Context, html *templruntime.Buffer, templ_7745c5c3_Var37 templ.Component) (err error) {
 		writeText(html, "<input type=\"hidden\" name=\"_token\" value=\"")
 		writeValue(html, p.token)
 		writeText(html, "\"> <input type=\"hidden\" name=\"_back\" value=\"")
@@ -178,8 +190,8 @@ func (p *page) hidden() templ.Component {
 
 // plain is a page of one sentence and one way on.
 func (p *page) plain(text, to, button string) templ.Component {
-	return component(func(ctx context.Context, html *templruntime.Buffer, templ_7745c5c3_Var38 templ.Component) (err error) {
-		templ_7745c5c3_Var39 := component(func(ctx context.Context, html *templruntime.Buffer, _ templ.Component) (err error) {
+	return component(func(ctx context.Context, html *templruntime.Buffer, templ_7745c5c3_Var40 templ.Component) (err error) {
+		templ_7745c5c3_Var41 := component(func(ctx context.Context, html *templruntime.Buffer, _ templ.Component) (err error) {
 			writeText(html, "<section class=\"card calm\"><h1>")
 			writeValue(html, p.title)
 			writeText(html, "</h1><p>")
@@ -191,7 +203,7 @@ func (p *page) plain(text, to, button string) templ.Component {
 			writeText(html, "</a></p></section>")
 			return nil
 		})
-		err = p.frame("narrow").Render(templ.WithChildren(ctx, templ_7745c5c3_Var39), html)
+		err = p.frame("narrow").Render(templ.WithChildren(ctx, templ_7745c5c3_Var41), html)
 		if err != nil {
 			return err
 		}
@@ -201,8 +213,8 @@ func (p *page) plain(text, to, button string) templ.Component {
 
 // failed says why nothing was changed.
 func (p *page) failed(why, to string) templ.Component {
-	return component(func(ctx context.Context, html *templruntime.Buffer, templ_7745c5c3_Var44 templ.Component) (err error) {
-		templ_7745c5c3_Var45 := component(func(ctx context.Context, html *templruntime.Buffer, _ templ.Component) (err error) {
+	return component(func(ctx context.Context, html *templruntime.Buffer, templ_7745c5c3_Var46 templ.Component) (err error) {
+		templ_7745c5c3_Var47 := component(func(ctx context.Context, html *templruntime.Buffer, _ templ.Component) (err error) {
 			writeText(html, "<section class=\"card calm\"><h1>")
 			writeValue(html, p.title)
 			writeText(html, "</h1><p>")
@@ -214,7 +226,7 @@ func (p *page) failed(why, to string) templ.Component {
 			writeText(html, "</a></p></section>")
 			return nil
 		})
-		err = p.frame("narrow").Render(templ.WithChildren(ctx, templ_7745c5c3_Var45), html)
+		err = p.frame("narrow").Render(templ.WithChildren(ctx, templ_7745c5c3_Var47), html)
 		if err != nil {
 			return err
 		}
@@ -224,14 +236,14 @@ func (p *page) failed(why, to string) templ.Component {
 
 // face is a person's initial on a colour of their own.
 func face(name string, number int) templ.Component {
-	return component(func(ctx context.Context, html *templruntime.Buffer, templ_7745c5c3_Var50 templ.Component) (err error) {
-		var templ_7745c5c3_Var51 = []any{"face", faceClass(number)}
-		err = templ.RenderCSSItems(ctx, html, templ_7745c5c3_Var51...)
+	return component(func(ctx context.Context, html *templruntime.Buffer, templ_7745c5c3_Var52 templ.Component) (err error) {
+		var templ_7745c5c3_Var53 = []any{"face", faceClass(number)}
+		err = templ.RenderCSSItems(ctx, html, templ_7745c5c3_Var53...)
 		if err != nil {
 			return err
 		}
 		writeText(html, "<span class=\"")
-		writeValue(html, templ.CSSClasses(templ_7745c5c3_Var51).String())
+		writeValue(html, templ.CSSClasses(templ_7745c5c3_Var53).String())
 		writeText(html, "\" aria-hidden=\"true\">")
 		writeValue(html, initial(name))
 		writeText(html, "</span>")

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/treehouse-dns/treehouse/filter"
 	"github.com/treehouse-dns/treehouse/household"
 )
 
@@ -23,8 +24,10 @@ type mineView struct {
 	requests []requestView
 	sees     household.Sees
 	help     []helpline
-	prefill  string // a site to ask for
-	birthday string // what the parents are being asked
+	prefill  string             // a site to ask for
+	birthday string             // what the parents are being asked
+	noted    []household.Device // whose names a parent may see for a while
+	trouble  []string           // why things may be slow or stricter, and no rule's doing
 }
 
 // ruleView is one rule in words.
@@ -50,7 +53,10 @@ func (s *Server) mineView(p *page, r *http.Request) mineView {
 	v.child = !v.known || isChild(p.house, v.person)
 	band, _ := p.house.Bands().Band(v.person.Band)
 	policy := s.policy(p.house, v.person.ID)
-	v.outlook, v.sees = look(policy, p.now), band.Sees
+	v.outlook, v.sees = look(policy, p.now), p.house.Counted(v.person)
+	if v.known {
+		v.noted = p.house.Logged(v.person.ID, p.now)
+	}
 	if b, ok := s.home.LastBlock(p.who.addr); ok && p.now.Sub(b.At) <= BlockMemory {
 		e := s.explain(p, v.person, b.Name, b.At)
 		if e.blocked {
@@ -68,8 +74,20 @@ func (s *Server) mineView(p *page, r *http.Request) mineView {
 	}
 	slices.Reverse(v.requests) // the latest first
 	v.help = helplines(s.countryOf(r), band.From)
+	for _, t := range s.home.Health() {
+		switch t {
+		case TroubleOffline:
+			v.trouble = append(v.trouble, p.T("mine.offline"))
+		case TroubleClock:
+			v.trouble = append(v.trouble, p.T("trouble.clock"))
+		}
+	}
 	if site, err := household.Site(r.URL.Query().Get("site")); err == nil {
-		v.prefill = site
+		if name, err := filter.ParseName(site); err == nil {
+			if e := s.explain(p, v.person, name, p.now); !e.tender() {
+				v.prefill = site
+			}
+		}
 	}
 	return v
 }

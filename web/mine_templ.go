@@ -9,7 +9,10 @@ import "context"
 import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
-import "fmt"
+import (
+	"fmt"
+	"github.com/treehouse-dns/treehouse/household"
+)
 
 // minePage is a child's own page, without signing in: how things stand, what
 // was just blocked, asking, the rules with their reasons, who sees what, help.
@@ -48,7 +51,24 @@ func (p *page) minePage(v mineView) templ.Component {
 				writeValue(html, v.birthday)
 				writeText(html, "</p>")
 			}
+			for _, t := range v.trouble {
+				writeText(html, "<p>")
+				writeValue(html, t)
+				writeText(html, "</p>")
+			}
 			writeText(html, "</section>")
+			for _, d := range v.noted {
+				writeText(html, "<section class=\"card ask\" aria-labelledby=\"")
+				writeValue(html, fmt.Sprint("noted", d.ID))
+				writeText(html, "\"><h2 id=\"")
+				writeValue(html, fmt.Sprint("noted", d.ID))
+				writeText(html, "\">")
+				writeValue(html, p.T("mine.logged.title"))
+				writeText(html, "</h2><p>")
+				writeValue(html, p.T("mine.logged", "by", p.loggedBy(d), "device", p.deviceName(d), "until", p.Until(d.Logged.In(p.now.Location()), p.now)))
+				writeText(html, "</p></section>")
+			}
+			writeText(html, " ")
 			if v.block != nil {
 				writeText(html, "<section class=\"card\" aria-labelledby=\"just\"><h2 id=\"just\">")
 				writeValue(html, p.T("mine.just"))
@@ -182,11 +202,22 @@ func (p *page) minePage(v mineView) templ.Component {
 			writeValue(html, p.T("check.button"))
 			writeText(html, "</button></form></section><section class=\"card\" aria-labelledby=\"sees\"><h2 id=\"sees\">")
 			writeValue(html, p.T("sees.title"))
-			writeText(html, "</h2><p>")
-			writeValue(html, p.T("sees."+string(v.sees)))
-			writeText(html, "</p><p class=\"sub\">")
-			writeValue(html, p.T("sees.never"))
-			writeText(html, "</p></section><section class=\"card\" aria-labelledby=\"help\"><h2 id=\"help\">")
+			writeText(html, "</h2>")
+			if len(v.noted) == 0 || v.sees != household.SeesNothing {
+				writeText(html, "<p>")
+				writeValue(html, p.T("sees."+string(v.sees)))
+				writeText(html, "</p>")
+			}
+			if len(v.noted) == 0 {
+				writeText(html, "<p class=\"sub\">")
+				writeValue(html, p.T("sees.never"))
+				writeText(html, "</p>")
+			} else {
+				writeText(html, "<p>")
+				writeValue(html, p.T("mine.logged.title"))
+				writeText(html, ".</p>")
+			}
+			writeText(html, "</section><section class=\"card\" aria-labelledby=\"help\"><h2 id=\"help\">")
 			writeValue(html, p.T("help.title"))
 			writeText(html, "</h2>")
 			err = p.helplines(v.help).Render(ctx, html)
@@ -211,7 +242,7 @@ func (p *page) minePage(v mineView) templ.Component {
 
 // told is a block in two sentences and one button.
 func (p *page) told(e explanation, canAsk bool) templ.Component {
-	return component(func(ctx context.Context, html *templruntime.Buffer, templ_7745c5c3_Var42 templ.Component) (err error) {
+	return component(func(ctx context.Context, html *templruntime.Buffer, templ_7745c5c3_Var48 templ.Component) (err error) {
 		writeText(html, "<p class=\"what\"><b>")
 		writeValue(html, p.T("told.blocked", "site", e.site))
 		writeText(html, "</b></p><p>")
@@ -238,7 +269,7 @@ func (p *page) told(e explanation, canAsk bool) templ.Component {
 }
 
 func (p *page) helplines(lines []helpline) templ.Component {
-	return component(func(ctx context.Context, html *templruntime.Buffer, templ_7745c5c3_Var48 templ.Component) (err error) {
+	return component(func(ctx context.Context, html *templruntime.Buffer, templ_7745c5c3_Var54 templ.Component) (err error) {
 		writeText(html, "<p>")
 		writeValue(html, p.T("help.text"))
 		writeText(html, "</p><ul class=\"lines\">")
@@ -282,8 +313,8 @@ func (p *page) helplines(lines []helpline) templ.Component {
 }
 
 func (p *page) helpPage(lines []helpline) templ.Component {
-	return component(func(ctx context.Context, html *templruntime.Buffer, templ_7745c5c3_Var58 templ.Component) (err error) {
-		templ_7745c5c3_Var59 := component(func(ctx context.Context, html *templruntime.Buffer, _ templ.Component) (err error) {
+	return component(func(ctx context.Context, html *templruntime.Buffer, templ_7745c5c3_Var64 templ.Component) (err error) {
+		templ_7745c5c3_Var65 := component(func(ctx context.Context, html *templruntime.Buffer, _ templ.Component) (err error) {
 			writeText(html, "<section class=\"card\"><h1>")
 			writeValue(html, p.title)
 			writeText(html, "</h1>")
@@ -296,7 +327,7 @@ func (p *page) helpPage(lines []helpline) templ.Component {
 			writeText(html, "</a></p>")
 			return nil
 		})
-		err = p.frame("narrow").Render(templ.WithChildren(ctx, templ_7745c5c3_Var59), html)
+		err = p.frame("narrow").Render(templ.WithChildren(ctx, templ_7745c5c3_Var65), html)
 		if err != nil {
 			return err
 		}
@@ -305,8 +336,8 @@ func (p *page) helpPage(lines []helpline) templ.Component {
 }
 
 func (p *page) checkPage(c checkView) templ.Component {
-	return component(func(ctx context.Context, html *templruntime.Buffer, templ_7745c5c3_Var62 templ.Component) (err error) {
-		templ_7745c5c3_Var63 := component(func(ctx context.Context, html *templruntime.Buffer, _ templ.Component) (err error) {
+	return component(func(ctx context.Context, html *templruntime.Buffer, templ_7745c5c3_Var68 templ.Component) (err error) {
+		templ_7745c5c3_Var69 := component(func(ctx context.Context, html *templruntime.Buffer, _ templ.Component) (err error) {
 			writeText(html, "<section class=\"card\"><h1>")
 			writeValue(html, p.title)
 			writeText(html, "</h1><form action=\"/check\" class=\"stack\"><label for=\"site\">")
@@ -368,9 +399,19 @@ func (p *page) checkPage(c checkView) templ.Component {
 					writeValue(html, p.T("told.ask"))
 					writeText(html, "</button></form>")
 				}
-				writeText(html, "<p class=\"sub\">")
-				writeValue(html, p.T("check.wrongly"))
-				writeText(html, "</p></section>")
+				if p.who.may(RoleSecond) {
+					if c.result.listed {
+						err = p.reportButton(c).Render(ctx, html)
+						if err != nil {
+							return err
+						}
+					}
+				} else {
+					writeText(html, "<p class=\"sub\">")
+					writeValue(html, p.T("check.wrongly"))
+					writeText(html, "</p>")
+				}
+				writeText(html, "</section>")
 			}
 			writeText(html, " ")
 			if !p.who.signedIn() {
@@ -380,7 +421,7 @@ func (p *page) checkPage(c checkView) templ.Component {
 			}
 			return nil
 		})
-		err = p.frame("narrow").Render(templ.WithChildren(ctx, templ_7745c5c3_Var63), html)
+		err = p.frame("narrow").Render(templ.WithChildren(ctx, templ_7745c5c3_Var69), html)
 		if err != nil {
 			return err
 		}
@@ -391,7 +432,7 @@ func (p *page) checkPage(c checkView) templ.Component {
 // blockPage stands in for a blocked site where a network sends those here. It
 // has no script and no form: it is shown under the other site's name.
 func (p *page) blockPage(e explanation, help []helpline) templ.Component {
-	return component(func(ctx context.Context, html *templruntime.Buffer, templ_7745c5c3_Var80 templ.Component) (err error) {
+	return component(func(ctx context.Context, html *templruntime.Buffer, templ_7745c5c3_Var86 templ.Component) (err error) {
 		writeText(html, "<!doctype html><html lang=\"")
 		writeValue(html, p.Tag)
 		writeText(html, "\" dir=\"")
@@ -422,7 +463,15 @@ func (p *page) blockPage(e explanation, help []helpline) templ.Component {
 		writeURL(html, templ.SafeURL("http://"+DefaultName+"/me?site="+e.asking()))
 		writeText(html, "\">")
 		writeValue(html, p.T("mine.title"))
-		writeText(html, "</a></p></section>")
+		writeText(html, "</a></p>")
+		if !e.sealed && !e.closed {
+			writeText(html, "<p><a href=\"")
+			writeURL(html, templ.SafeURL("http://"+DefaultName+"/check?site="+e.asking()))
+			writeText(html, "\">")
+			writeValue(html, p.T("blocked.wrong"))
+			writeText(html, "</a></p>")
+		}
+		writeText(html, "</section>")
 		if e.sealed {
 			writeText(html, "<section class=\"card\"><h2>")
 			writeValue(html, p.T("help.title"))

@@ -45,7 +45,8 @@ type notice struct {
 // the same under every brand.
 type Brand struct {
 	Name    string // "Treehouse" if empty
-	Hue     int    // of the one colour, 0 to 359 degrees; its lightness is ours, so contrast holds
+	Logo    []byte // an SVG as CleanLogo gives it; empty: ours
+	Hue     int    // of the one colour, 1 to 360 degrees, 0 for ours; its lightness is ours, so contrast holds
 	Support string // a telephone number, an address or a site of who helps
 }
 
@@ -56,6 +57,9 @@ func (s *Server) page(r *http.Request, v *visitor, title string) *page {
 		now: s.now().In(h.Zone()), house: h, home: s.home, tongues: s.dictionary.tongues, assets: s.assets, claimed: s.accounts.claimed(), passkey: mayUsePasskeys(r),
 	}
 	p.title = p.T(title)
+	if v.signedIn() {
+		p.trouble = s.home.Health()
+	}
 	return p
 }
 

@@ -17,7 +17,7 @@ type personView struct {
 	harm     []*subjectView // what is closed at every age
 	nights   []nightView
 	devices  []household.Device
-	sees     household.Sees
+	sees     string // the end of its key in words
 	week     *weekView
 }
 
@@ -45,8 +45,11 @@ func (s *Server) showPerson(w http.ResponseWriter, r *http.Request, v *visitor) 
 	p.title, p.notice = person.Name, s.didNotice(p, r)
 	band, _ := h.Bands().Band(person.Band)
 	view := &personView{
-		childView: s.childView(p, *person), week: s.week(p, *person, band.Sees),
-		devices: h.DevicesOf(person.ID), sees: band.Sees, nights: nightsOf(*person, band),
+		childView: s.childView(p, *person), week: s.week(p, *person),
+		devices: h.DevicesOf(person.ID), sees: string(h.Counted(*person)), nights: nightsOf(*person, band),
+	}
+	if band.Sees != household.SeesNothing && h.Counted(*person) == household.SeesNothing {
+		view.sees = "off"
 	}
 	always := map[string]bool{}
 	for _, r := range h.Bands().Harm {
@@ -249,7 +252,7 @@ func (s *Server) showRequests(w http.ResponseWriter, r *http.Request, v *visitor
 			answered = append(answered, requestView{q, *person, p.asks(q, *person)})
 		}
 	}
-	s.show(w, r, http.StatusOK, p.requestsPage(p.openRequests(), answered))
+	s.show(w, r, http.StatusOK, p.requestsPage(p.openRequests(), answered, s.reports(p)))
 }
 
 // shownDevices bounds the Devices page; a household has at most 1,000, and

@@ -169,15 +169,17 @@ func (p *page) personPage(v *personView) templ.Component {
 			writeText(html, "</a></p></section><section class=\"card\" aria-labelledby=\"seen\"><h2 id=\"seen\">")
 			writeValue(html, p.T("parent.sees"))
 			writeText(html, "</h2><p>")
-			writeValue(html, p.T("parent.sees."+string(v.sees)))
+			writeValue(html, p.T("parent.sees."+v.sees))
 			writeText(html, "</p>")
 			if v.week != nil {
-				err = p.weekChart(*v.week).Render(ctx, html)
+				err = p.weekChart(v.week).Render(ctx, html)
 				if err != nil {
 					return err
 				}
 			}
-			writeText(html, "<p><a href=\"")
+			writeText(html, "<p><a href=\"/activity\">")
+			writeValue(html, p.T("activity.title"))
+			writeText(html, "</a></p><p><a href=\"")
 			writeURL(html, templ.SafeURL(fmt.Sprintf("/check?person=%d", v.person.ID)))
 			writeText(html, "\">")
 			writeValue(html, p.T("check.title"))
@@ -232,7 +234,7 @@ func (p *page) personPage(v *personView) templ.Component {
 
 // subjectLine is one rule: what holds, why, and the other way.
 func (p *page) subjectLine(person *household.Person, r *subjectView) templ.Component {
-	return component(func(ctx context.Context, html *templruntime.Buffer, templ_7745c5c3_Var50 templ.Component) (err error) {
+	return component(func(ctx context.Context, html *templruntime.Buffer, templ_7745c5c3_Var51 templ.Component) (err error) {
 		writeText(html, "<li class=\"switch\"><div><h3>")
 		writeValue(html, r.title)
 		writeText(html, " <span class=\"sub\">")
@@ -285,7 +287,7 @@ func (p *page) subjectLine(person *household.Person, r *subjectView) templ.Compo
 
 // cardHead is who a card is about.
 func (p *page) cardHead(person household.Person, level string) templ.Component {
-	return component(func(ctx context.Context, html *templruntime.Buffer, templ_7745c5c3_Var65 templ.Component) (err error) {
+	return component(func(ctx context.Context, html *templruntime.Buffer, templ_7745c5c3_Var66 templ.Component) (err error) {
 		writeText(html, "<div class=\"who\">")
 		err = face(person.Name, int(person.ID)).Render(ctx, html)
 		if err != nil {

@@ -13,7 +13,7 @@ import "fmt"
 
 // requestsPage is everything that waits for an answer, and what was answered
 // within a week.
-func (p *page) requestsPage(open, answered []requestView) templ.Component {
+func (p *page) requestsPage(open, answered []requestView, reports []reportView) templ.Component {
 	return component(func(ctx context.Context, html *templruntime.Buffer, templ_7745c5c3_Var1 templ.Component) (err error) {
 		templ_7745c5c3_Var2 := component(func(ctx context.Context, html *templruntime.Buffer, _ templ.Component) (err error) {
 			writeText(html, "<h1>")
@@ -52,6 +52,13 @@ func (p *page) requestsPage(open, answered []requestView) templ.Component {
 					writeText(html, "</span></li>")
 				}
 				writeText(html, "</ul></section>")
+			}
+			writeText(html, " ")
+			if len(reports) > 0 {
+				err = p.reportList(reports).Render(ctx, html)
+				if err != nil {
+					return err
+				}
 			}
 			return nil
 		})

@@ -71,6 +71,14 @@ func (s *Server) routes() http.Handler {
 	m.HandleFunc("GET /requests", s.seen(s.showRequests))
 	m.HandleFunc("GET /devices", s.seen(s.showDevices))
 	m.HandleFunc("GET /around", s.seen(s.around))
+	m.HandleFunc("GET /activity", s.seen(s.showActivity))
+	m.HandleFunc("POST /activity", s.parents(s.setCounting))
+	m.HandleFunc("GET /devices/{id}/log", s.seen(s.showLog))
+	m.HandleFunc("POST /devices/{id}/log", s.loosens(s.beginLog))
+	m.HandleFunc("POST /devices/{id}/unlog", s.parents(s.endLog))
+	m.HandleFunc("POST /reports", s.parents(s.report))
+	m.HandleFunc("POST /reports/{id}", s.parents(s.forgetReport))
+	m.HandleFunc("POST /settings/looked", s.parents(s.looked))
 	m.HandleFunc("GET /settings", s.seen(s.showSettings))
 	m.HandleFunc("POST /settings/session", s.signed(s.endSession))
 	m.HandleFunc("POST /settings/passphrase", s.signed(s.changePassphrase))
@@ -243,7 +251,7 @@ func (s *Server) didNotice(p *page, r *http.Request) *notice {
 		n.undo = fmt.Sprintf("/people/%d/less", id)
 	case "everyone":
 		n.undo = "/resume"
-	case "resumed", "all", "allowed", "notnow", "assigned", "asked", "ticket", "less", "saved":
+	case "resumed", "all", "allowed", "notnow", "assigned", "asked", "ticket", "less", "saved", "logging", "unlogged", "reported":
 	default:
 		name = ""
 	}
@@ -366,8 +374,7 @@ func (s *Server) assign(r *http.Request, _ *visitor) (done, error) {
 		if d.Person != 0 && !strings.HasSuffix(r.URL.Path, "/save") {
 			return &sentence{key: "device.taken"} // the one tap is for new devices
 		}
-		d.Person = person
-		return nil
+		return h.Assign(d.ID, person)
 	})
 }
 

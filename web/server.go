@@ -102,8 +102,8 @@ func New(o Options) (*Server, error) {
 	if o.Brand.Name == "" {
 		o.Brand.Name = "Treehouse"
 	}
-	if o.Brand.Hue < 0 || o.Brand.Hue > 359 {
-		return nil, fmt.Errorf("the brand's hue is %d; it is an angle from 0 to 359", o.Brand.Hue)
+	if o.Brand.Hue < 0 || o.Brand.Hue > 360 {
+		return nil, fmt.Errorf("the brand's hue is %d; it is an angle from 1 to 360, or 0 for ours", o.Brand.Hue)
 	}
 	words, err := newDictionary(o.Language)
 	if err != nil {
@@ -115,7 +115,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		home: o.Home, accounts: accounts, hasher: newHasher(time.Now), lockout: newLockout(o.Now), dictionary: words,
-		assets: packAssets(o.Brand.Hue), brand: o.Brand, country: strings.ToUpper(o.Country), lanPage: o.LANPage, now: o.Now, log: o.Log,
+		assets: packAssets(o.Brand), brand: o.Brand, country: strings.ToUpper(o.Country), lanPage: o.LANPage, now: o.Now, log: o.Log,
 		probes: o.Probes, look: o.Look, away: o.Away,
 		hosts: map[string]bool{DefaultName: true, "localhost": true},
 		slots: make(chan struct{}, maxAtOnce), live: newStreams(),

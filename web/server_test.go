@@ -287,6 +287,13 @@ func TestTenderNames(t *testing.T) {
 			t.Errorf("%s: the name is repeated: %v", addr, !told)
 		}
 		says(t, page, "does not open now")
+		for _, path := range []string{"/check?site=www.adult.example", "/me?site=www.adult.example"} {
+			shown := strings.ReplaceAll(s.browser(addr).get(path).Body.String(), "www.", "")
+			shown = strings.ReplaceAll(shown, `type="hidden" name="site" value="adult.example"`, "") // for asking, not shown
+			if strings.Contains(shown, "adult.example") != told {
+				t.Errorf("%s %s: the name is repeated: %v", addr, path, !told)
+			}
+		}
 	}
 	s.passes(web.BlockMemory + time.Minute)
 	if strings.Contains(text(s.browser(bens).get("/me").Body.String()), "does not open now") {
@@ -333,6 +340,13 @@ func TestBirthdayOnlyProposes(t *testing.T) {
 func TestWhatAParentSees(t *testing.T) {
 	s := newStage(t, nil)
 	parent := s.parent()
+	for _, path := range []string{"/people/1", "/people/2"} {
+		if page := text(parent.get(path).Body.String()); strings.Contains(page, "61") || !strings.Contains(page, "Nothing. Counting is off.") {
+			t.Errorf("%s shows counts that nobody turned on", path)
+		}
+	}
+	parent.get("/activity")
+	parent.follow("/activity", "to", "on")
 	page := text(parent.get("/people/1").Body.String())
 	says(t, page, "Social media 55", "In all: 61")
 	if strings.Contains(page, "TikTok") {
@@ -447,7 +461,7 @@ func TestEveryPageInEveryLanguage(t *testing.T) {
 	s.home.Trouble(web.TroubleOffline, web.TroubleStarter, web.TroubleOldLists, web.TroubleStorage, web.TroubleRestored, web.TroubleClock, web.TroubleFirewall, web.TroubleJump)
 	for _, language := range []string{"en", "es", "fr", "de", "pt-BR", "ar", "ru", "zh-CN", "hi"} {
 		parent.language, child.language = language, language
-		for _, path := range []string{"/", "/people/1", "/people/2", "/requests", "/devices", "/settings", "/setup", "/setup?step=3", "/check?site=tiktok.com", "/learn", "/help", "/nowhere", "/around", "/around/device", "/around/far"} {
+		for _, path := range []string{"/", "/people/1", "/people/2", "/requests", "/devices", "/activity", "/devices/1/log", "/devices/3/log", "/settings", "/setup", "/setup?step=3", "/check?site=tiktok.com", "/learn", "/help", "/nowhere", "/around", "/around/device", "/around/far"} {
 			if found := bareKey(parent.get(path).Body.String()); found != "" {
 				t.Errorf("%s %s shows the key %s", language, path, found)
 			}
@@ -544,10 +558,27 @@ func TestPagesAllocateLittle(t *testing.T) {
 	}
 	s := newStage(t, nil)
 	parent, child := s.parent(), s.browser(anas)
+	if err := s.home.Change(func(h *household.Household) error {
+		h.SetCountingForAll(true)
+		return h.LogDevice(1, s.now(), s.now().Add(time.Hour), "")
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 500 {
+		s.home.Ask(1, fmt.Sprintf("n%d.a-rather-long-name.example", i), s.now())
+	}
+	for i := range 20 {
+		if err := s.home.Change(func(h *household.Household) error {
+			_, err := h.Report(household.Report{Site: fmt.Sprintf("n%d.example", i), Lists: []string{"", "adults-list", "by-hand"}}, s.now())
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, c := range []struct {
 		b    *browser
 		path string
-	}{{parent, "/"}, {parent, "/people/1"}, {child, "/me"}} {
+	}{{parent, "/"}, {parent, "/people/1"}, {child, "/me"}, {parent, "/activity"}, {parent, "/devices/1/log"}, {parent, "/requests"}} {
 		c.b.get(c.path)
 		r := httptest.NewRequest(http.MethodGet, c.path, nil)
 		r.Host, r.RemoteAddr = web.DefaultName, c.b.addr+":40000"

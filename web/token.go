@@ -32,6 +32,17 @@ type apiToken struct {
 	Since time.Time `json:"since"`
 }
 
+// tokenName is what the program that makes a request is called.
+func (a *accounts) tokenName(r *http.Request) string {
+	id := tokenID(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
+	for _, t := range a.tokens() {
+		if t.ID == id {
+			return t.Name
+		}
+	}
+	return ""
+}
+
 // tokenScope finds what a token may do.
 func (a *accounts) tokenScope(token string) (Scope, bool) {
 	if !strings.HasPrefix(token, tokenPrefix) {

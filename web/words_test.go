@@ -167,7 +167,7 @@ func TestReadingAge(t *testing.T) {
 	}{
 		{"a child who tests", 9, []string{"probe.", "cannot."}},
 		{"children", 9, []string{"mine.", "told.", "ask.", "rules.", "rule.", "sees.", "answer.", "ticket.", "why.", "help.text", "did.asked", "learn.0-5", "learn.6-9", "learn.10-12", "probe."}},
-		{"parents", 12, []string{"around.", "setup.", "child.", "family.", "login.", "passphrase.", "cannot.", "trouble.", "person.", "parent.", "devices.", "confirm.", "band.", "learn.carers", "learn.agree", "learn.13-15", "learn.16-17"}},
+		{"parents", 12, []string{"around.", "setup.", "child.", "family.", "login.", "passphrase.", "cannot.", "trouble.", "person.", "parent.", "devices.", "confirm.", "band.", "learn.carers", "learn.agree", "learn.13-15", "learn.16-17", "activity.", "log.", "report."}},
 	} {
 		var text strings.Builder
 		for key, s := range w.texts {

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/treehouse-dns/treehouse/blocklists"
 	"github.com/treehouse-dns/treehouse/filter"
+	"github.com/treehouse-dns/treehouse/web"
 )
 
 //go:embed reference.yaml
@@ -54,6 +56,7 @@ type Config struct {
 		Country, Language string
 	}
 	TLS      struct{ Certificate, Key, Name string }
+	Brand    web.Brand
 	Upstream struct {
 		Servers  []netip.AddrPort
 		Strategy string
@@ -116,6 +119,7 @@ type CatalogueSource struct {
 // ListSource is one entry of lists.sources.
 type ListSource struct {
 	ID, URL, Topic, Format         string
+	Contact                        string
 	Exact, AllowHTTP, AllowPrivate bool
 }
 
@@ -170,6 +174,7 @@ const (
 	maxMemory      = 4 << 30               // bytes: no list needs more
 	minUpdateEvery = time.Hour             // lists change daily, and their keepers pay for each look
 	maxUpdateEvery = 30 * 24 * time.Hour   // an older list protects nobody
+	maxBrand       = 80                    // characters of a name or contact: a line of a small page
 )
 
 // memoryFlag is the one flag that is not named after its whole key.
@@ -347,6 +352,7 @@ func (r *configReader) typed() *Config {
 	c.TLS.Key = r.optional("tls.key")
 	c.TLS.Name = strings.ToLower(strings.TrimSuffix(r.optional("tls.name"), "."))
 	r.checkTLS(c)
+	c.Brand = r.brand()
 
 	c.Upstream.Servers = slices.Concat(parseEach(r, "upstream.servers", parseUpstream)...)
 	c.Upstream.Strategy = r.oneOf("upstream.strategy", "in-order", "fastest", "parallel")
@@ -595,7 +601,7 @@ func (r *configReader) sources(key string) []ListSource {
 		}
 		return nil
 	}
-	fields := []string{"id", "url", "topic", "format", "exact", "allow_http", "allow_private"}
+	fields := []string{"id", "url", "topic", "format", "contact", "exact", "allow_http", "allow_private"}
 	seen := map[string]bool{}
 	for i, entry := range raw {
 		m, ok := entry.(map[string]any)
@@ -622,7 +628,7 @@ func (r *configReader) sources(key string) []ListSource {
 			}
 			return b
 		}
-		s := ListSource{str("id"), str("url"), str("topic"), str("format"), flag("exact"), flag("allow_http"), flag("allow_private")}
+		s := ListSource{str("id"), str("url"), str("topic"), str("format"), str("contact"), flag("exact"), flag("allow_http"), flag("allow_private")}
 		switch {
 		case s.ID == "" || s.URL == "" || s.Topic == "":
 			r.bad(key, "entry %d needs an id, a url and a topic", i+1)
@@ -636,6 +642,32 @@ func (r *configReader) sources(key string) []ListSource {
 		out = append(out, s)
 	}
 	return out
+}
+
+// brand reads what a provider puts on the pages.
+func (r *configReader) brand() web.Brand {
+	b := web.Brand{Name: r.optional("brand.name"), Support: r.optional("brand.support")}
+	for key, text := range map[string]string{"brand.name": b.Name, "brand.support": b.Support} {
+		if utf8.RuneCountInString(text) > maxBrand {
+			r.bad(key, "%q is longer than %d characters", text, maxBrand)
+		}
+	}
+	hue, err := strconv.Atoi(fmt.Sprint(r.v.Get("brand.hue")))
+	if b.Hue = hue; err != nil || hue < 0 || hue > 360 {
+		r.bad("brand.hue", "%q is no hue; write an angle from 1 to 360, or 0 for ours", fmt.Sprint(r.v.Get("brand.hue")))
+	}
+	if path := r.optional("brand.logo"); path != "" {
+		svg, err := os.ReadFile(path)
+		if err == nil {
+			b.Logo, err = web.CleanLogo(svg)
+		} else {
+			err = fmt.Errorf("%s cannot be read (%s); give the path of an SVG file", path, cause(err))
+		}
+		if err != nil {
+			r.bad("brand.logo", "%v", err)
+		}
+	}
+	return b
 }
 
 // listens reads addresses to bind; each may be several.

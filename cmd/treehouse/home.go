@@ -141,7 +141,7 @@ func configuredSources(c *Config) []blocklists.Source {
 	for _, s := range c.Lists.Sources {
 		sources = append(sources, blocklists.Source{
 			ID: s.ID, Topic: s.Topic, Format: blocklists.Format(s.Format), Exact: s.Exact, URL: s.URL,
-			AllowHTTP: s.AllowHTTP, AllowPrivate: s.AllowPrivate, Refresh: c.Lists.UpdateEvery,
+			AllowHTTP: s.AllowHTTP, AllowPrivate: s.AllowPrivate, Refresh: c.Lists.UpdateEvery, Contact: s.Contact,
 		})
 	}
 	return sources
@@ -151,6 +151,11 @@ func configuredSources(c *Config) []blocklists.Source {
 func checkSource(s ListSource) error {
 	if _, err := blocklists.ParseFormat(s.Format); err != nil {
 		return err
+	}
+	if s.Contact != "" {
+		if err := blocklists.CheckContact(s.Contact); err != nil {
+			return err
+		}
 	}
 	if s.URL == "" {
 		return nil

@@ -21,7 +21,7 @@ func (a *app) listsCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	c.PersistentFlags().String(memoryFlag, "", "memory to work in, such as 16MiB; more is faster and gives the same bytes")
-	c.AddCommand(a.listsImport(), a.listsUpdate(), a.listsBuild(), a.listsShow(), a.listsVerify(), a.listsRemove(), a.catalogueCommand())
+	c.AddCommand(a.listsImport(), a.listsUpdate(), a.listsBuild(), a.listsShow(), a.listsVerify(), a.listsRemove(), a.listsReport(), a.catalogueCommand())
 	return c
 }
 

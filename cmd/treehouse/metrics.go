@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"time"
 )
@@ -14,7 +13,7 @@ const metricsTimeout = 5 * time.Second
 // listenMetrics opens the sockets of /metrics.
 func (d *daemon) listenMetrics() error {
 	for _, addr := range d.config.Metrics.Listen {
-		l, err := net.Listen(tcpOf(addr), addr.String())
+		l, err := listenTCP(addr)
 		if err != nil {
 			return fmt.Errorf("metrics cannot be served on %s: %s, or set metrics.listen", addr, cause(err))
 		}

@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"slices"
+	"syscall"
 	"time"
 
+	"github.com/treehouse-dns/treehouse/blocklists"
 	"github.com/treehouse-dns/treehouse/filter"
 	"github.com/treehouse-dns/treehouse/household"
 	"github.com/treehouse-dns/treehouse/store"
@@ -29,7 +32,7 @@ func (d *daemon) listenPages() error {
 	var err error
 	d.pages, err = web.New(web.Options{
 		Home: pagesHome{d.family, d}, Vault: vault{d.familyFile}, Hosts: hosts,
-		Country: d.config.Pages.Country, Language: d.config.Pages.Language, Now: d.clock.Now, Log: d.log,
+		Country: d.config.Pages.Country, Language: d.config.Pages.Language, Brand: d.config.Brand, Now: d.clock.Now, Log: d.log,
 		Probes: d.probes, Look: d.lookAround, Away: d.away,
 	})
 	if err != nil {
@@ -57,13 +60,13 @@ func (d *daemon) listenPages() error {
 	return nil
 }
 
-// tcpOf is TCP of an address' own family: a wildcard of "tcp" would take both,
-// and leave none for the other.
-func tcpOf(addr netip.AddrPort) string {
+// listenTCP opens a socket of the address's own family: Go would open the IPv4
+// wildcard for both, and the IPv6 one beside it would find its port taken.
+func listenTCP(addr netip.AddrPort) (net.Listener, error) {
 	if addr.Addr().Is4() {
-		return "tcp4"
+		return net.Listen("tcp4", addr.String())
 	}
-	return "tcp6"
+	return net.Listen("tcp6", addr.String())
 }
 
 // whoAsks is whose rules a query is answered by.
@@ -88,7 +91,7 @@ func (d *daemon) lookAround(ctx context.Context) []web.Tested {
 }
 
 func listenForPages(addr netip.AddrPort, key string) (net.Listener, error) {
-	l, err := net.Listen(tcpOf(addr), addr.String())
+	l, err := listenTCP(addr)
 	if err != nil {
 		return nil, fmt.Errorf("the pages cannot be served on %s: %s; end what is there or set %s", addr, cause(err), key)
 	}
@@ -147,8 +150,11 @@ type topicsOf struct {
 // Health is what a parent should know.
 func (h pagesHome) Health() []web.Trouble {
 	var troubles []web.Trouble
-	if h.d.familyFile.Recovered() != nil {
+	if h.d.familyFile.WasRecovered() {
 		troubles = append(troubles, web.TroubleRestored)
+	}
+	if h.d.unwritable.Load() {
+		troubles = append(troubles, web.TroubleStorage)
 	}
 	switch {
 	case h.d.clock.Trusted():
@@ -157,14 +163,13 @@ func (h pagesHome) Health() []web.Trouble {
 	default:
 		troubles = append(troubles, web.TroubleJump)
 	}
-	if len(h.d.config.Upstream.Servers) == 0 {
+	if !h.d.server.Reachable() {
 		troubles = append(troubles, web.TroubleOffline)
 	}
-	switch last, err := h.d.library.LastBuild(); {
-	case err != nil:
-	case last.Number == 0:
+	switch at := h.d.renewed.Load(); {
+	case at == 0:
 		troubles = append(troubles, web.TroubleStarter)
-	case h.d.clock.Now().Sub(last.At) > oldLists:
+	case h.d.clock.Now().Sub(time.Unix(at, 0)) > oldLists:
 		troubles = append(troubles, web.TroubleOldLists)
 	}
 	if h.d.wall.failed.Load() {
@@ -175,6 +180,79 @@ func (h pagesHome) Health() []web.Trouble {
 
 // Shows is what the system's clock shows, right or not.
 func (h pagesHome) Shows() time.Time { return h.d.clock.Shows() }
+
+// noteRenewal remembers when the lists were last known to be the newest: when
+// they were built, or when a source said that it has nothing new.
+func (d *daemon) noteRenewal(build blocklists.Build) error {
+	if build.Number == 0 {
+		d.renewed.Store(0)
+		return nil
+	}
+	at := build.At
+	sources, err := d.library.Sources()
+	for _, s := range sources {
+		if !s.Failed && s.Checked.After(at) {
+			at = s.Checked
+		}
+	}
+	d.renewed.Store(at.Unix())
+	return err
+}
+
+// Looked says that a parent has looked at the family that a backup gave back.
+func (h pagesHome) Looked() error { return h.d.familyFile.Looked() }
+
+// Change alters the family, and notes whether the disk takes it.
+func (h pagesHome) Change(change func(*household.Household) error) error {
+	err := h.Family.Change(change)
+	full := errors.Is(err, store.ErrReadOnly) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EIO)
+	if full || err == nil {
+		h.d.unwritable.Store(full)
+	}
+	return err
+}
+
+// Weeks are a person's counts, those that are not written down yet among them.
+func (h pagesHome) Weeks(id filter.PolicyID) ([]household.Week, error) {
+	weeks, err := h.Family.Weeks(id)
+	if err != nil {
+		return nil, err
+	}
+	return h.d.tally.AddUnwritten(weeks, id, h.d.clock.Now().In(h.Household().Zone())), nil
+}
+
+// Keepers are the lists with where to write about each.
+func (h pagesHome) Keepers() map[string]string {
+	keepers := map[string]string{"": blocklists.CatalogueKeeper}
+	sources, err := h.d.library.Sources()
+	if err != nil {
+		h.d.log.Error("the sources cannot be read", "err", err)
+	}
+	for _, s := range sources {
+		keepers[s.ID] = s.Keeper()
+	}
+	return keepers
+}
+
+// Listed are the lists that name a site under a topic.
+func (h pagesHome) Listed(name filter.Name, topic string) []string {
+	origins, err := h.d.library.Find(name)
+	if err != nil {
+		h.d.log.Error("the lists cannot be read", "err", err)
+	}
+	return listsOf(origins, topic)
+}
+
+// listsOf are the sources that have a word on a topic, each once.
+func listsOf(origins []blocklists.Origin, topic string) []string {
+	var lists []string
+	for _, o := range origins {
+		if o.Topic == topic && !slices.Contains(lists, o.Source) {
+			lists = append(lists, o.Source)
+		}
+	}
+	return lists
+}
 
 // The pages' own place in household.db.
 const (

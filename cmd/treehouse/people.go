@@ -153,6 +153,7 @@ func (a *app) devicesCommand() *cobra.Command {
 			})
 		},
 	}
+	c.AddCommand(a.logCommand())
 	add.Flags().StringVar(&whose, "person", "", "whose it is")
 	add.Flags().StringSliceVar(&addrs, "address", nil, "address it keeps")
 	add.Flags().StringSliceVar(&macs, "mac", nil, "its hardware address")

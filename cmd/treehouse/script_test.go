@@ -6,7 +6,9 @@ import (
 	"compress/gzip"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"html"
 	"io"
 	"net"
 	"net/http"
@@ -42,7 +44,9 @@ func TestMain(m *testing.M) {
 //	halt                    ends it as a service manager would, and waits
 //	ask [-b SOURCE] NAME [TYPE] [RCODE|ADDRESS ...] [ede=N]
 //	                        asks $DNS once and compares
-//	eventually ask ...      asks until it is so
+//	page SOURCE PATH WORDS ...
+//	                        looks at a page once and finds the words on it
+//	eventually ask|page ... does so until it is so
 //	certify [-expired] NAME ...
 //	                        writes cert.pem and key.pem for the names
 //	eventually secretly FROM SERVERNAME NAME [RCODE|ADDRESS ...] [by=NAME]
@@ -79,7 +83,7 @@ func TestScripts(t *testing.T) {
 			return len((&app{}).pagesCommands()) == 0, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start": start, "halt": halt, "ask": askCommand, "eventually": eventually, "make-bad": makeBad, "expand": expand,
+			"start": start, "halt": halt, "ask": askCommand, "eventually": eventually, "page": pageCommand, "make-bad": makeBad, "expand": expand,
 			"certify": certify, "refused": refused, "token": token, "ahead": ahead, "pack": pack,
 		},
 	})
@@ -177,6 +181,8 @@ func eventually(ts *testscript.TestScript, neg bool, args []string) {
 			err = secretly(ts.Getenv("DOT"), args[1:])
 		case "refused":
 			err = isRefused(ts.Getenv("DOT"), args[1:])
+		case "page":
+			err = page(ts, args[1:])
 		default:
 			err = ask(ts.Getenv("DNS"), args[1:])
 		}
@@ -185,6 +191,49 @@ func eventually(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("%s: still %v", strings.Join(args, " "), err)
+}
+
+func pageCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if err := page(ts, args); (err != nil) != neg {
+		ts.Fatalf("page %s: %v", strings.Join(args, " "), err)
+	}
+}
+
+var (
+	pagesAt = regexp.MustCompile(`pages url=(http://\S+)`)
+	markup  = regexp.MustCompile(`<[^>]*>`)
+)
+
+// page looks at a page from an address and finds words on it: page ADDRESS PATH WORDS...
+func page(ts *testscript.TestScript, args []string) error {
+	text, _ := os.ReadFile(ts.MkAbs("serve.log"))
+	m := pagesAt.FindSubmatch(text)
+	if m == nil {
+		return errors.New("serve does not say where the pages are")
+	}
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(args[0])}, Timeout: patience}
+	client := http.Client{Transport: &http.Transport{DialContext: d.DialContext, DisableKeepAlives: true}, Timeout: patience}
+	r, err := http.NewRequest(http.MethodGet, string(m[1])+args[1], nil)
+	if err != nil {
+		return err
+	}
+	r.Host = "treehouse.home.arpa"
+	answer, err := client.Do(r)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return err
+	}
+	words := strings.Join(strings.Fields(html.UnescapeString(markup.ReplaceAllString(string(body), " "))), " ")
+	for _, want := range args[2:] {
+		if !strings.Contains(words, want) {
+			return fmt.Errorf("the page says %s, without %s", words, want)
+		}
+	}
+	return nil
 }
 
 func refused(ts *testscript.TestScript, neg bool, args []string) {

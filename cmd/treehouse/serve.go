@@ -73,6 +73,8 @@ type daemon struct {
 	probes      *web.Probes // nil: there are no pages, or no name for them
 	pageSockets []net.Listener
 	topics      atomic.Pointer[topicsOf]
+	renewed     atomic.Int64 // when the lists were the newest, Unix seconds; 0: only the catalogue
+	unwritable  atomic.Bool  // the last change could not be written
 
 	certificate   *certificate // nil: none is configured
 	notices       *notify.Queue
@@ -252,6 +254,9 @@ func (d *daemon) takeLists() error {
 		return errors.New("the file of the lists was lost and begun anew, with fewer names; import or update the lists, or restart to take it as it is")
 	}
 	d.build = build.Number
+	if err := d.noteRenewal(build); err != nil {
+		d.log.Warn("how old the lists are is not known", "err", err)
+	}
 	d.bind(trie)
 	d.edition.Store(build.Catalogue.Number)
 	d.log.Info("lists in force", "names", trie.Names(), "bytes", trie.Size(), "catalogue", cmp.Or(build.Catalogue.String(), "built-in"))

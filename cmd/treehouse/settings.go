@@ -19,7 +19,7 @@ import (
 func (a *app) settingCommands() []*cobra.Command {
 	return append([]*cobra.Command{
 		a.bedtimeCommand(), a.homeworkCommand(), a.searchCommand(), a.youTubeCommand(), a.ticketsCommand(),
-		a.holidaysCommand(), a.overlaysCommand(), a.backupCommand(), a.restoreCommand(), a.eraseCommand(), a.takeCommand(), a.tellCommand(),
+		a.holidaysCommand(), a.overlaysCommand(), a.backupCommand(), a.restoreCommand(), a.eraseCommand(), a.takeCommand(), a.tellCommand(), a.activityCommand(),
 	}, a.pagesCommands()...)
 }
 

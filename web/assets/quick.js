@@ -1,15 +1,15 @@
 // Saves the reload: sends forms and follows changes without leaving the page.
-// Without it every form and every page works the same, one reload later.
+// Without it everything works the same, one reload later.
 (() => {
-  const main = () => document.getElementById('main')
+  const byId = id => document.getElementById(id), main = () => byId('main')
   const busy = () => {
     const a = document.activeElement
     return a && main().contains(a) && /^(INPUT|SELECT|TEXTAREA)$/.test(a.tagName)
   }
-  let count = 0 // of pages shown: one asked for before is not put over them
+  let count = 0 // of pages shown: none asked for before is put over them
 
-  // show puts the page that came back in place of this one: focus, and what was
-  // folded open, stay where they were.
+  // show puts the page that came back in place of this one; focus and what was
+  // folded open stay.
   const show = async (answer, said, before) => {
     const text = await answer.text()
     if (!said && before !== count) return
@@ -24,9 +24,8 @@
         if (twin) twin.open = true
       }
     }
-    // The line that says what happened stays the same element, so that a screen
-    // reader notices when its words change.
-    const line = document.getElementById('said'), words = next.querySelector('#said')
+    // The line that says what happened stays, so that a screen reader notices.
+    const line = byId('said'), words = next.querySelector('#said')
     if (said) line.replaceChildren(...words.childNodes)
     words.remove()
     for (const e of [...main().children]) if (e !== line) e.remove()
@@ -35,20 +34,27 @@
     document.body.className = page.body.className
     const nav = document.querySelector('nav'), other = page.querySelector('nav')
     if (nav && other) nav.replaceWith(other)
-    if (focus) (document.getElementById(focus) || main()).focus({preventScroll: true})
+    if (focus) (byId(focus) || main()).focus({preventScroll: true})
   }
 
   document.addEventListener('submit', async e => {
     const form = e.target
     if (form.method !== 'post' || !main().contains(form)) return
-    const body = new URLSearchParams(new FormData(form, e.submitter))
+    const body = new URLSearchParams(new FormData(form, e.submitter)), m = main()
     e.preventDefault()
+    if (m.ariaBusy) return // one tap, one change
+    m.ariaBusy = true
     try {
       const answer = await fetch(e.submitter?.getAttribute('formaction') || form.action, {method: 'POST', body, redirect: 'follow'})
       const at = new URL(answer.url)
       if (answer.redirected && at.pathname !== location.pathname) return location.assign(at)
       await show(answer, true)
-    } catch { location.reload() }
+    } catch {
+      const p = document.createElement('p')
+      p.className = 'notice wait'
+      p.textContent = m.dataset.away
+      byId('said').replaceChildren(p)
+    } finally { m.ariaBusy = null }
   })
 
   const follow = async () => {

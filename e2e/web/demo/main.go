@@ -9,6 +9,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log"
 	"net"
@@ -32,10 +33,12 @@ const passphrase = "a warm quiet house"
 // scene is one state of everything, replaced as a whole.
 type scene struct {
 	home   *sample.Home
+	vault  *sample.Vault
 	server *web.Server
 	probes *web.Probes
 	asks   atomic.Pointer[string] // which of the made-up names come to our resolver: all, some, none
 	now    atomic.Int64           // Unix seconds
+	kept   []byte                 // the vault that a new scene begins with: hashing takes a second
 }
 
 func main() {
@@ -49,7 +52,7 @@ func main() {
 
 func run(ctx context.Context) error {
 	var now atomic.Pointer[scene]
-	s, err := newScene(true)
+	s, err := newScene(true, nil, web.Brand{})
 	if err != nil {
 		return err
 	}
@@ -106,25 +109,27 @@ type device struct{ net.Conn }
 func (d device) RemoteAddr() net.Addr { return d.LocalAddr() }
 
 // newScene is Monday, 23 November 2026, half past four in London.
-func newScene(claimed bool) (*scene, error) {
+func newScene(claimed bool, kept []byte, brand web.Brand) (*scene, error) {
 	zone, err := time.LoadLocation("Europe/London")
 	if err != nil {
 		return nil, err
 	}
-	s := &scene{}
+	s := &scene{vault: &sample.Vault{}, kept: kept}
 	s.now.Store(time.Date(2026, 11, 23, 16, 30, 0, 0, zone).Unix())
 	clock := func() time.Time { return time.Unix(s.now.Load(), 0) }
 	if s.home, err = sample.New(clock, zone); err != nil {
 		return nil, err
 	}
-	vault := &sample.Vault{}
-	if claimed {
-		if err := web.Claim(vault, "", passphrase); err != nil {
-			return nil, err
+	switch {
+	case claimed && kept != nil:
+		err = s.vault.Save(kept)
+	case claimed:
+		if err = web.Claim(s.vault, "", passphrase); err == nil {
+			err = ready(s.vault)
 		}
-		if err := ready(vault); err != nil {
-			return nil, err
-		}
+	}
+	if err != nil {
+		return nil, err
 	}
 	s.probes = web.NewProbes(web.DefaultName, func(source netip.Addr, _ []byte) filter.PolicyID {
 		_, person := s.home.Whose(source)
@@ -133,7 +138,7 @@ func newScene(claimed bool) (*scene, error) {
 	all := "all"
 	s.asks.Store(&all)
 	s.server, err = web.New(web.Options{
-		Home: s.home, Vault: vault, Country: "GB", Now: clock, Probes: s.probes,
+		Home: s.home, Vault: s.vault, Country: "GB", Now: clock, Brand: brand, LANPage: true, Probes: s.probes,
 		Look: func(context.Context) []web.Tested {
 			firewall := web.ResultMend
 			if *s.asks.Load() == "all" {
@@ -183,17 +188,60 @@ func ready(vault *sample.Vault) error {
 
 // set changes the scene: /reset?claimed=no, /empty, /clock?at=21:05,
 // /block?addr=127.0.0.2&name=tiktok.com, /trouble?of=offline, /ask, /newcomer, /birthday, /away,
-// /asks?us=some, /later (a few seconds pass).
+// /probes?us=some, /later (a few seconds pass), /counts?how=none, /log, /asks?name=tiktok.com, /report,
+// /grown, /broken, /ticket, /pause. /keep keeps who is signed in over later resets.
 func set(now *atomic.Pointer[scene], r *http.Request) error {
 	s, q := now.Load(), r.URL.Query()
 	clock := func() time.Time { return time.Unix(s.now.Load(), 0) }
 	switch r.URL.Path {
 	case "/reset":
-		next, err := newScene(q.Get("claimed") != "no")
+		var brand web.Brand
+		if q.Get("brand") != "" {
+			logo, err := web.CleanLogo([]byte(q.Get("brand")))
+			if err != nil {
+				return err
+			}
+			brand = web.Brand{Name: "Hillside Fibre", Logo: logo, Hue: 265, Support: "0800 123 456"}
+		}
+		next, err := newScene(q.Get("claimed") != "no", s.kept, brand)
 		if err == nil {
 			now.Store(next)
 		}
 		return err
+	case "/keep":
+		kept, err := s.vault.Load()
+		s.kept = kept
+		return err
+	case "/counts":
+		s.home.Counts(q.Get("how"))
+		return s.home.Change(func(h *household.Household) error { h.SetCountingForAll(true); return nil })
+	case "/log":
+		return s.home.Change(func(h *household.Household) error {
+			return h.LogDevice(1, clock(), clock().Add(time.Hour), "Maria")
+		})
+	case "/asks":
+		for name := range strings.SplitSeq(q.Get("name"), ",") {
+			s.home.Ask(1, name, clock())
+		}
+	case "/report":
+		return s.home.Change(func(h *household.Household) error {
+			if _, err := h.Report(household.Report{Site: "help.example", Topic: "adult", Lists: []string{"", "adults-list"}}, clock().Add(-time.Hour)); err != nil {
+				return err
+			}
+			_, err := h.Report(household.Report{Site: "a-rather-long-name-of-a-site.with-many-labels.example", Missed: true, Lists: []string{"by-hand"}}, clock())
+			return err
+		})
+	case "/pause":
+		return s.home.Change(func(h *household.Household) error { return h.Pause(1, clock(), time.Time{}) })
+	case "/grown":
+		return s.home.Change(func(h *household.Household) error { return h.SetBand(2, "16-17") })
+	case "/ticket":
+		return s.home.Change(func(h *household.Household) error {
+			h.Person(1).Tickets = append(h.Person(1).Tickets, household.Ticket{Minutes: 30, Of: household.ExceptNight, Expires: clock().Add(time.Hour)})
+			return nil
+		})
+	case "/broken":
+		s.home.Broken = errors.New("the disk is full")
 	case "/empty":
 		s.home.Empty()
 	case "/clock":
@@ -225,7 +273,7 @@ func set(now *atomic.Pointer[scene], r *http.Request) error {
 			_, err := h.AddDevice(household.Device{Hint: q.Get("hint"), Name: q.Get("hint"), MACs: []household.MAC{{2, 0, 0, 0, 0, byte(len(h.Devices))}}, Addrs: []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, byte(10 + len(h.Devices))})}})
 			return err
 		})
-	case "/asks":
+	case "/probes":
 		how := q.Get("us")
 		s.asks.Store(&how)
 	case "/later":

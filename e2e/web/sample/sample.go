@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/treehouse-dns/treehouse/blocklists"
 	"github.com/treehouse-dns/treehouse/blocklists/catalogue"
 	"github.com/treehouse-dns/treehouse/filter"
 	"github.com/treehouse-dns/treehouse/household"
@@ -31,6 +32,9 @@ type Home struct {
 	told    map[chan<- struct{}]bool
 	blocks  map[netip.Addr]web.Blocked
 	trouble []web.Trouble
+	logs    map[household.DeviceID][]household.LogEntry
+	nothing bool // is counted
+	unread  bool // the counts are
 }
 
 // New is the sample family at a time: Ana (9), Ben (14) and Maria, on 127.0.0.2,
@@ -90,7 +94,7 @@ func (h *Home) Change(change func(*household.Household) error) error {
 		}
 		p.Switch = switches
 	}
-	next.Devices, next.Requests = slices.Clone(now.Devices), slices.Clone(now.Requests)
+	next.Devices, next.Requests, next.Reports = slices.Clone(now.Devices), slices.Clone(now.Requests), slices.Clone(now.Reports)
 	if err := change(&next); err != nil {
 		return err
 	}
@@ -148,12 +152,73 @@ func (h *Home) Block(addr netip.Addr, name string, at time.Time) {
 	h.blocks[addr] = web.Blocked{Name: filter.MustName(name), At: at}
 }
 
-// Weeks is one week, the same for everyone.
+// Counts says what Weeks gives from now on: "some", "none" or "unread".
+func (h *Home) Counts(how string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.nothing, h.unread = how == "none", how == "unread"
+}
+
+// Weeks is three weeks, the same for everyone.
 func (h *Home) Weeks(filter.PolicyID) ([]household.Week, error) {
-	year, week := h.Now().ISOWeek()
-	return []household.Week{{Week: fmt.Sprintf("%04d-W%02d", year, week), Counts: household.Counts{
-		Blocked: 61, Topics: map[string]uint64{"tiktok": 34, "gambling": 2, "adult": 1, "snapchat": 21, "p2p": 3},
-	}}}, nil
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.unread || h.nothing {
+		return nil, map[bool]error{true: errors.New("the file cannot be read")}[h.unread]
+	}
+	var weeks []household.Week
+	for i, counts := range []household.Counts{
+		{Blocked: 61, Topics: map[string]uint64{"tiktok": 34, "gambling": 2, "adult": 1, "snapchat": 21, "p2p": 3}},
+		{Blocked: 43, Topics: map[string]uint64{"tiktok": 43}},
+		{Blocked: 88, Topics: map[string]uint64{"roblox": 88}},
+	} {
+		year, week := h.Now().AddDate(0, 0, -7*i).ISOWeek()
+		weeks = append(weeks, household.Week{Week: fmt.Sprintf("%04d-W%02d", year, week), Counts: counts})
+	}
+	return weeks, nil
+}
+
+// Log is what Ask noted of a device.
+func (h *Home) Log(id household.DeviceID) []household.LogEntry {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.logs[id]
+}
+
+// Ask has a device ask for a name, as the resolver would note it.
+func (h *Home) Ask(id household.DeviceID, name string, at time.Time) {
+	h.AskName(id, filter.MustName(name), at)
+}
+
+// AskName is Ask for a name that nobody would write.
+func (h *Home) AskName(id household.DeviceID, name filter.Name, at time.Time) {
+	d := h.Household().Device(id)
+	if d == nil || !d.Logged.After(at) {
+		return
+	}
+	v, _ := h.Decide(d.Person, name, at)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.logs == nil {
+		h.logs = map[household.DeviceID][]household.LogEntry{}
+	}
+	h.logs[id] = append(h.logs[id], household.LogEntry{At: at, Name: name, Verdict: v})
+}
+
+// Keepers are the catalogue and two lists, one of which nobody is known to keep.
+func (h *Home) Keepers() map[string]string {
+	return map[string]string{"": blocklists.CatalogueKeeper, "adults-list": "mailto:lists@lists.example", "by-hand": ""}
+}
+
+// Listed is the catalogue and one list for everything.
+func (h *Home) Listed(filter.Name, string) []string { return []string{"", "adults-list"} }
+
+// Looked takes the trouble of a backup away.
+func (h *Home) Looked() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.trouble = slices.DeleteFunc(slices.Clone(h.trouble), func(t web.Trouble) bool { return t == web.TroubleRestored })
+	return nil
 }
 
 // Topics are the catalogue's.

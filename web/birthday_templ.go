@@ -9,50 +9,11 @@ import "context"
 import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
-import (
-	"fmt"
-	"github.com/treehouse-dns/treehouse/household"
-)
-
-// weekChart is this week's counts: a table, with a bar drawn in each row for
-// those who see it.
-func (p *page) weekChart(v weekView) templ.Component {
-	return component(func(ctx context.Context, html *templruntime.Buffer, templ_7745c5c3_Var1 templ.Component) (err error) {
-		if v.total == 0 {
-			writeText(html, "<p class=\"sub\">")
-			writeValue(html, p.T("week.none"))
-			writeText(html, "</p>")
-		} else {
-			if len(v.rows) > 0 {
-				writeText(html, "<table><caption>")
-				writeValue(html, p.T("week.title"))
-				writeText(html, "</caption> <thead><tr><th scope=\"col\">")
-				writeValue(html, p.T("week.kind"))
-				writeText(html, "</th><th scope=\"col\" class=\"number\">")
-				writeValue(html, p.T("week.count"))
-				writeText(html, "</th></tr></thead> <tbody>")
-				for _, r := range v.rows {
-					writeText(html, "<tr><th scope=\"row\">")
-					writeValue(html, r.title)
-					writeText(html, " <svg viewBox=\"0 0 100 4\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect width=\"")
-					writeValue(html, fmt.Sprint(r.width))
-					writeText(html, "\" height=\"4\" rx=\"1\"></rect></svg></th><td class=\"number\">")
-					writeValue(html, fmt.Sprint(r.count))
-					writeText(html, "</td></tr>")
-				}
-				writeText(html, "</tbody></table>")
-			}
-			writeText(html, " <p><b>")
-			writeValue(html, p.T("week.total", "n", int(v.total)))
-			writeText(html, "</b></p>")
-		}
-		return nil
-	})
-}
+import "github.com/treehouse-dns/treehouse/household"
 
 // birthday asks whether a child's rules shall loosen. Nothing does by itself.
 func (p *page) birthday(c childView) templ.Component {
-	return component(func(ctx context.Context, html *templruntime.Buffer, templ_7745c5c3_Var10 templ.Component) (err error) {
+	return component(func(ctx context.Context, html *templruntime.Buffer, templ_7745c5c3_Var1 templ.Component) (err error) {
 		writeText(html, "<div class=\"who\">")
 		err = face(c.person.Name, int(c.person.ID)).Render(ctx, html)
 		if err != nil {
