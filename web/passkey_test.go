@@ -38,16 +38,20 @@ type scriptAnswer struct {
 // send is what the script sends, over TLS.
 func (p *phone) send(path string, pairs ...string) (int, scriptAnswer) {
 	p.t.Helper()
-	r := p.form(path, pairs...)
-	r.URL.Scheme, r.Host = "https", web.DefaultName
-	r.Header.Set("Origin", "https://"+web.DefaultName)
-	r.TLS = httptest.NewRequest(http.MethodGet, "https://treehouse.example/", nil).TLS
-	w := p.do(r)
+	w := p.sendForm(path, pairs...)
 	var a scriptAnswer
 	if err := json.Unmarshal(w.Body.Bytes(), &a); err != nil {
 		p.t.Fatalf("%s: %d %s", path, w.Code, w.Body)
 	}
 	return w.Code, a
+}
+
+func (p *phone) sendForm(path string, pairs ...string) *httptest.ResponseRecorder {
+	r := p.form(path, pairs...)
+	r.URL.Scheme, r.Host = "https", web.DefaultName
+	r.Header.Set("Origin", "https://"+web.DefaultName)
+	r.TLS = httptest.NewRequest(http.MethodGet, "https://treehouse.example/", nil).TLS
+	return p.do(r)
 }
 
 func (p *phone) secure(path string) string {
@@ -57,6 +61,8 @@ func (p *phone) secure(path string) string {
 
 func (p *phone) makePasskey() {
 	p.t.Helper()
+	p.secure("/login") // what was signed in to without TLS is not signed in with it
+	p.sendForm("/login", "passphrase", passphrase)
 	p.secure("/settings")
 	if code, _ := p.send("/settings/passkey", "passphrase", "a guess that is wrong"); code != http.StatusForbidden {
 		p.t.Fatalf("a wrong passphrase began a passkey: %d", code)
@@ -147,8 +153,7 @@ func TestPasskeysOfOthers(t *testing.T) {
 		t.Fatal("the passkey is not listed")
 	}
 	id, _, _ := strings.Cut(page[at+len(`name="passkey" value="`):], `"`)
-	r := p.form("/settings/unpasskey", "passkey", id)
-	p.do(r)
+	p.sendForm("/settings/unpasskey", "passkey", id)
 	p.cookies = map[string]string{}
 	if code, _ := p.send("/passkey/use", "credential", p.answer()); code != http.StatusForbidden {
 		t.Fatalf("a passkey that was taken away signs in: %d", code)
