@@ -45,6 +45,7 @@ type Tally struct {
 
 	mu      sync.Mutex
 	pending map[filter.PolicyID]*Counts // taken out of tables; guarded by mu
+	of      *Household                  // whom it counts for; guarded by mu
 }
 
 // tallyTable is the counters that go with one snapshot's topics.
@@ -59,7 +60,8 @@ type personTally struct {
 }
 
 // Bind makes the tally count for the household and the lists in force. Call it
-// with every new snapshot, before it is put in force; what was counted is kept.
+// with every new snapshot, before it is put in force; what was counted is kept,
+// unless it was another family's.
 func (t *Tally) Bind(h *Household, trie *filter.Trie) {
 	next := &tallyTable{topics: make([]string, trie.Topics())}
 	for id := range next.topics {
@@ -79,6 +81,10 @@ func (t *Tally) Bind(h *Household, trie *filter.Trie) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.drain(t.table.Swap(next))
+	if !h.follows(t.of) {
+		t.pending = nil
+	}
+	t.of = h
 }
 
 // sees is what a parent sees of a person.
@@ -199,13 +205,16 @@ func (f *Family) FlushCounts(t *Tally) error {
 	if len(counts) == 0 {
 		return nil
 	}
-	now := f.opt.Now().In(f.opt.Zone)
+	now, h := f.opt.Now().In(f.opt.Zone), f.Household()
 	err := f.file.Update(func(tx *store.Tx) error {
-		if err := sweepCounts(tx, f.Household(), now); err != nil {
+		if err := sweepCounts(tx, h, now); err != nil {
 			return err
 		}
 		b := tx.Bucket(bucketCounts)
 		for id, c := range counts {
+			if p := h.Person(id); p == nil || h.sees(*p) == SeesNothing {
+				continue // who was counted has gone, or grown up
+			}
 			key := []byte(week(now) + " " + idKey(uint32(id)))
 			sum := *c
 			value, err := b.Get(key)

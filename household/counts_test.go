@@ -122,3 +122,71 @@ func TestObserveFromEverywhere(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 }
+
+// TestCountsEndWithThePerson: what was counted and not yet written of somebody
+// who is removed, or of a family that is erased, comes up under nobody's name.
+func TestCountsEndWithThePerson(t *testing.T) {
+	file, err := store.Open(filepath.Join(t.TempDir(), "household.db"), store.Options{})
+	must(t, err)
+	f, err := Open(file, Options{Now: func() time.Time { return monday }})
+	must(t, err)
+	trie := compiled(t)
+	var tally Tally
+	block := func(id filter.PolicyID) {
+		tally.Bind(f.Household(), trie)
+		tally.Observe(filter.Client{Policy: id}, filter.Verdict{Rule: filter.RuleBlock})
+	}
+	begin := func(name string) {
+		must(t, f.Change(func(h *Household) error {
+			_, err := h.AddPerson(Person{Name: name, Band: "6-9"})
+			return err
+		}))
+	}
+	written := func() (keys []string) {
+		must(t, file.View(func(tx *store.Tx) error {
+			return tx.Bucket(bucketCounts).Each(nil, func(key, _ []byte) bool {
+				keys = append(keys, string(key))
+				return true
+			})
+		}))
+		return keys
+	}
+
+	begin("Ana")
+	block(1)
+	must(t, f.Change(func(h *Household) error { h.RemovePerson(1); return nil }))
+	must(t, f.FlushCounts(&tally)) // before anybody has bound anew
+	if keys := written(); keys != nil {
+		t.Errorf("of somebody removed: %q", keys)
+	}
+
+	begin("Ben")
+	block(2)
+	must(t, f.Erase())
+	tally.Bind(f.Household(), trie)
+	begin("Zoe")
+	tally.Bind(f.Household(), trie)
+	must(t, f.FlushCounts(&tally))
+	begin("Kim") // who is number 2 now
+	tally.Bind(f.Household(), trie)
+	must(t, f.FlushCounts(&tally))
+	if keys := written(); keys != nil {
+		t.Errorf("of an erased family: %q", keys)
+	}
+	block(2)
+	must(t, f.FlushCounts(&tally))
+	if keys := written(); len(keys) != 1 {
+		t.Errorf("of the family that lives here now: %q", keys)
+	}
+
+	// Erased and begun anew in one breath.
+	block(1)
+	block(2)
+	must(t, f.Erase())
+	begin("Eve")
+	tally.Bind(f.Household(), trie)
+	must(t, f.FlushCounts(&tally))
+	if keys := written(); keys != nil {
+		t.Errorf("and in one breath: %q", keys)
+	}
+}
