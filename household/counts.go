@@ -45,13 +45,13 @@ type Tally struct {
 
 	mu      sync.Mutex
 	pending map[filter.PolicyID]*Counts // taken out of tables; guarded by mu
-	of      *Household                  // whom it counts for; guarded by mu
 }
 
 // tallyTable is the counters that go with one snapshot's topics.
 type tallyTable struct {
 	topics []string
 	people []*personTally // by PolicyID; nil: nothing is counted
+	of     *Household
 }
 
 type personTally struct {
@@ -63,7 +63,11 @@ type personTally struct {
 // with every new snapshot, before it is put in force; what was counted is kept,
 // unless it was another family's.
 func (t *Tally) Bind(h *Household, trie *filter.Trie) {
-	next := &tallyTable{topics: make([]string, trie.Topics())}
+	if last := t.table.Load(); last != nil && !h.follows(last.of) {
+		t.table.Store(nil)
+		t.take()
+	}
+	next := &tallyTable{of: h, topics: make([]string, trie.Topics())}
 	for id := range next.topics {
 		next.topics[id] = trie.Topic(filter.TopicID(id)).ID
 	}
@@ -81,10 +85,6 @@ func (t *Tally) Bind(h *Household, trie *filter.Trie) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.drain(t.table.Swap(next))
-	if !h.follows(t.of) {
-		t.pending = nil
-	}
-	t.of = h
 }
 
 // sees is what a parent sees of a person.
@@ -205,16 +205,13 @@ func (f *Family) FlushCounts(t *Tally) error {
 	if len(counts) == 0 {
 		return nil
 	}
-	now, h := f.opt.Now().In(f.opt.Zone), f.Household()
+	now := f.opt.Now().In(f.opt.Zone)
 	err := f.file.Update(func(tx *store.Tx) error {
-		if err := sweepCounts(tx, h, now); err != nil {
+		if err := sweepCounts(tx, f.Household(), now); err != nil {
 			return err
 		}
 		b := tx.Bucket(bucketCounts)
 		for id, c := range counts {
-			if p := h.Person(id); p == nil || h.sees(*p) == SeesNothing {
-				continue // who was counted has gone, or grown up
-			}
 			key := []byte(week(now) + " " + idKey(uint32(id)))
 			sum := *c
 			value, err := b.Get(key)
