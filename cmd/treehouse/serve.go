@@ -166,6 +166,7 @@ func (d *daemon) run(ctx context.Context) error {
 		}
 		return nil
 	})
+	g.Go(func() error { return d.keepAccounts(ctx) })
 	g.Go(func() error { return d.serveMetrics(ctx) })
 	g.Go(func() error { return d.keepFirewall(ctx) })
 	g.Go(func() error { return keepWatchdog(ctx, func() bool { return d.live.Load() != nil }) })
