@@ -339,6 +339,31 @@ func TestErasedElsewhere(t *testing.T) {
 	s.parent()
 }
 
+// TestClockSetBack: who signed in or mistyped in a false future is neither signed
+// in nor kept out until then.
+func TestClockSetBack(t *testing.T) {
+	s := newStage(t, nil)
+	s.passes(365 * 24 * time.Hour)
+	parent := s.parent()
+	b := s.browser("192.168.1.77")
+	for range 20 {
+		b.get("/login")
+		b.post("/login", "passphrase", "not the right one")
+	}
+	s.passes(-365 * 24 * time.Hour)
+	b.get("/login")
+	if w := b.post("/login", "passphrase", passphrase); w.Code != http.StatusSeeOther {
+		t.Errorf("kept out until then: %d", w.Code)
+	}
+	if w := parent.get("/settings"); w.Code != http.StatusOK {
+		t.Errorf("signed out by the clock: %d", w.Code)
+	}
+	s.passes(31 * 24 * time.Hour)
+	if w := parent.get("/settings"); w.Code != http.StatusSeeOther {
+		t.Errorf("signed in until then: %d", w.Code)
+	}
+}
+
 func TestRoles(t *testing.T) {
 	s := newStage(t, nil)
 	parent := s.parent()
