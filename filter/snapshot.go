@@ -41,14 +41,13 @@ func NewSnapshot(trie, sealed *Trie, policies []Policy) *Snapshot {
 		}
 	}
 	topics := newIndex(trie)
+	highest := PolicyID(0)
 	for _, p := range policies {
-		for int(p.ID) >= len(s.policies) {
-			s.policies = append(s.policies, nil)
-		}
-		s.policies[p.ID] = bind(p, trie, topics)
+		highest = max(highest, p.ID)
 	}
-	if len(s.policies) == 0 {
-		s.policies = []*bound{nil}
+	s.policies = make([]*bound, int(highest)+1)
+	for _, p := range policies {
+		s.policies[p.ID] = bind(p, trie, topics)
 	}
 	if s.policies[0] == nil {
 		s.policies[0] = bind(Policy{Person: "nobody", OnlyListed: true, Supervised: true}, trie, topics)

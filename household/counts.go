@@ -52,6 +52,7 @@ type Tally struct {
 type tallyTable struct {
 	topics []string
 	people []*personTally // by PolicyID; nil: nothing is counted
+	of     *Household
 }
 
 type personTally struct {
@@ -60,9 +61,14 @@ type personTally struct {
 }
 
 // Bind makes the tally count for the household and the lists in force. Call it
-// with every new snapshot, before it is put in force; what was counted is kept.
+// with every new snapshot, before it is put in force; what was counted is kept,
+// unless it was another family's.
 func (t *Tally) Bind(h *Household, trie *filter.Trie) {
-	next := &tallyTable{topics: make([]string, trie.Topics())}
+	if last := t.table.Load(); last != nil && !h.follows(last.of) {
+		t.table.Store(nil)
+		t.take()
+	}
+	next := &tallyTable{of: h, topics: make([]string, trie.Topics())}
 	for id := range next.topics {
 		next.topics[id] = trie.Topic(filter.TopicID(id)).ID
 	}

@@ -1,6 +1,7 @@
 package household
 
 import (
+	"encoding/json"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -177,5 +178,67 @@ func TestObserveFromEverywhere(t *testing.T) {
 	tally.Bind(h, trie)
 	if c := tally.take()[1]; c.Blocked != 4100 || c.Topics["adult"] != 4100 {
 		t.Errorf("%+v", c)
+	}
+}
+
+// TestCountsEndWithTheFamily: what was counted and not yet written of a family that
+// is erased comes up under nobody's name in the next one.
+func TestCountsEndWithTheFamily(t *testing.T) {
+	file, err := store.Open(filepath.Join(t.TempDir(), "household.db"), store.Options{})
+	must(t, err)
+	f, err := Open(file, Options{Now: func() time.Time { return monday }})
+	must(t, err)
+	trie := compiled(t)
+	var tally Tally
+	block := func(id filter.PolicyID) {
+		tally.Bind(f.Household(), trie)
+		tally.Observe(filter.Client{Policy: id}, filter.Verdict{Rule: filter.RuleBlock})
+	}
+	begin := func(name string) {
+		must(t, f.Change(func(h *Household) error {
+			must(t, json.Unmarshal([]byte(`{"counted":true}`), &h.Settings))
+			_, err := h.AddPerson(Person{Name: name, Band: "6-9"})
+			return err
+		}))
+	}
+	written := func() (keys []string) {
+		must(t, file.View(func(tx *store.Tx) error {
+			return tx.Bucket(bucketCounts).Each(nil, func(key, _ []byte) bool {
+				keys = append(keys, string(key))
+				return true
+			})
+		}))
+		return keys
+	}
+
+	begin("Ana")
+	begin("Ben")
+	block(2)
+	must(t, f.Erase())
+	tally.Bind(f.Household(), trie)
+	begin("Zoe")
+	tally.Bind(f.Household(), trie)
+	must(t, f.FlushCounts(&tally))
+	begin("Kim") // who is number 2 now
+	tally.Bind(f.Household(), trie)
+	must(t, f.FlushCounts(&tally))
+	if keys := written(); keys != nil {
+		t.Errorf("of an erased family: %q", keys)
+	}
+	block(2)
+	must(t, f.FlushCounts(&tally))
+	if keys := written(); len(keys) != 1 {
+		t.Errorf("of the family that lives here now: %q", keys)
+	}
+
+	// Erased and begun anew in one breath.
+	block(1)
+	block(2)
+	must(t, f.Erase())
+	begin("Eve") // and nobody has bound meanwhile
+	tally.Bind(f.Household(), trie)
+	must(t, f.FlushCounts(&tally))
+	if keys := written(); keys != nil {
+		t.Errorf("and in one breath: %q", keys)
 	}
 }

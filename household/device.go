@@ -253,12 +253,12 @@ func (h *Household) newOn(day Date) int {
 }
 
 // makeRoom forgets the unassigned devices not seen for longest, where there are
-// too many.
+// too many. One that a parent has let do something is not forgotten.
 func (h *Household) makeRoom() {
 	for {
 		count, oldest := 0, -1
 		for i, d := range h.Devices {
-			if d.Person != 0 || d.Away != "" {
+			if d.Person != 0 || d.Away != "" || d.Keeps {
 				continue
 			}
 			if count++; oldest < 0 || d.Seen.Before(h.Devices[oldest].Seen) {

@@ -159,6 +159,9 @@ func (f *Family) reload() error {
 
 // put puts a household in force and tells everyone who asked for it.
 func (f *Family) put(h *Household, of sums) {
+	if before := f.now.Load(); before != nil && !h.follows(before.household) {
+		defer f.journal.clear() // its devices were others
+	}
 	f.now.Store(&state{household: h, clients: h.Clients(f.network.Load()), sums: of})
 	f.forget()
 	f.tell()

@@ -168,6 +168,12 @@ func (h *Household) RemovePerson(id filter.PolicyID) {
 	}
 }
 
+// follows tells whether h can be a later state of the same family, nil of none:
+// IDs are never used again, unless everything was erased or restored.
+func (h *Household) follows(before *Household) bool {
+	return before == nil || h.Settings.LastPerson >= before.Settings.LastPerson && h.Settings.LastDevice >= before.Settings.LastDevice
+}
+
 // clone is a copy that may be altered without touching h.
 func (h *Household) clone() *Household {
 	c := *h

@@ -248,6 +248,13 @@ func (f *Family) Log(id DeviceID) []LogEntry {
 	return nil
 }
 
+// clear forgets everything.
+func (j *journal) clear() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.last, j.logs = nil, nil
+}
+
 // forget drops what has become too old, and the logs of devices that are no
 // longer logged. Run does it every minute, and put with every change, so that a
 // log is gone when it is stopped.

@@ -60,6 +60,25 @@ func TestLastBlock(t *testing.T) {
 	}
 }
 
+// TestLastBlockEndsWithTheFamily: the next family's first device has the number
+// of the last one's, and none of its names.
+func TestLastBlockEndsWithTheFamily(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "household.db")
+	f, elsewhere := openFamily(t, path), openFamily(t, path)
+	must(t, f.Change(twoPeople))
+	f.SetNetwork(&Network{Neighbours: map[netip.Addr]MAC{anaAddr: anaMAC}})
+	f.Record(anaAddr, nil, filter.MustName("bad.example"), blockedVerdict, monday)
+	if _, _, ok := f.LastBlock(anaAddr); !ok {
+		t.Fatal("nothing is remembered")
+	}
+	must(t, elsewhere.Erase()) // by the command line
+	must(t, f.Reload())
+	must(t, f.Change(twoPeople))
+	if name, _, ok := f.LastBlock(anaAddr); ok {
+		t.Errorf("the next family reads %s", name)
+	}
+}
+
 // TestLastBlockIsBounded: whoever makes up addresses fills a table and no more.
 func TestLastBlockIsBounded(t *testing.T) {
 	f := openFamily(t, filepath.Join(t.TempDir(), "household.db"))

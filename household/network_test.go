@@ -245,3 +245,18 @@ func TestKernelNeighbours(t *testing.T) {
 	for range changes { // closed because ctx has ended; a change before is all right
 	}
 }
+
+// TestKeptDevicesAreNotForgotten: a thermostat that nobody is the owner of keeps
+// its connection, however many devices come by after it.
+func TestKeptDevicesAreNotForgotten(t *testing.T) {
+	h := New(DefaultBands(), nil)
+	d, err := h.AddDevice(Device{Name: "thermostat", MACs: []MAC{{2, 0, 0, 2, 0, 1}}, Keeps: true, Seen: DateOf(monday)})
+	must(t, err)
+	for i := range 10 * newADay {
+		_, err := h.Observe(Lease{MAC: MAC{2, 0, 0, 1, byte(i >> 8), byte(i)}}, monday.AddDate(0, 0, 1+i/newADay))
+		must(t, err)
+	}
+	if d := h.Device(d.ID); d == nil || !d.Keeps {
+		t.Errorf("of %d devices it is %+v", len(h.Devices), d)
+	}
+}

@@ -7,6 +7,18 @@ import (
 	"github.com/treehouse-dns/treehouse/filter"
 )
 
+// tidied is the pause as it holds at a moment: none once it is over, and never
+// one that is still to begin. Its end stays: rather too long than not at all.
+func (p Pause) tidied(now time.Time) Pause {
+	switch {
+	case !p.Until.IsZero() && !p.Until.After(now):
+		return Pause{}
+	case p.From.After(now):
+		p.From = now
+	}
+	return p
+}
+
 // Pause stops everything but the lifeline for a person from now on: until a
 // time, or until somebody resumes where until is zero. Pausing again replaces
 // the pause, so it may be said twice.

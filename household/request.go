@@ -71,7 +71,7 @@ func (h *Household) Ask(r Request, now time.Time) (*Request, error) {
 	} else if r.Service = ""; r.Of == "" || len(r.Of) > maxSubject || r.Length <= 0 || time.Duration(r.Length)*time.Minute > maxMoreTime {
 		return nil, fmt.Errorf("a request is about a site, or about 1 to %d minutes of something", int(maxMoreTime.Minutes()))
 	}
-	if h.askedSince(r.Person, now.Add(-time.Hour)) >= askedPerHour {
+	if h.askedWithin(r.Person, now.Add(-time.Hour), now) >= askedPerHour {
 		return nil, fmt.Errorf("you have asked %d times within an hour; try again a little later", askedPerHour)
 	}
 	waiting, kept := 0, 0
@@ -99,15 +99,16 @@ func (h *Household) Ask(r Request, now time.Time) (*Request, error) {
 	return &h.Requests[len(h.Requests)-1], nil
 }
 
-// askedSince counts how often a person has asked since a time.
-func (h *Household) askedSince(id filter.PolicyID, since time.Time) int {
+// askedWithin counts how often a person has asked since a time. What was asked
+// later than now was asked by a clock that was wrong.
+func (h *Household) askedWithin(id filter.PolicyID, since, now time.Time) int {
 	n := 0
 	for _, r := range h.Requests {
 		if r.Person != id {
 			continue
 		}
 		for _, t := range append(r.Again[:len(r.Again):len(r.Again)], r.Asked) {
-			if t.After(since) {
+			if t.After(since) && !t.After(now) {
 				n++
 			}
 		}
@@ -159,7 +160,8 @@ func (h *Household) AnswerRequest(id RequestID, allow bool, now, until time.Time
 
 // Tidy drops what has ended: exceptions, grants and pauses that are over,
 // requests that waited a week, answers shown for a week. Every change tidies,
-// so the file does not grow with time.
+// so the file does not grow with time. A pause that has not begun was said while
+// the clock was ahead; it holds from now on.
 func (h *Household) Tidy(now time.Time) {
 	over := func(until time.Time) bool { return !until.IsZero() && !until.After(now) }
 	for i := range h.People {
@@ -167,9 +169,7 @@ func (h *Household) Tidy(now time.Time) {
 		p.Exceptions = slices.DeleteFunc(p.Exceptions, func(e Exception) bool { return over(e.Until) })
 		p.Names = slices.DeleteFunc(p.Names, func(r NameRule) bool { return over(r.Until) })
 		p.dropTickets(now)
-		if over(p.Paused.Until) {
-			p.Paused = Pause{}
-		}
+		p.Paused = p.Paused.tidied(now)
 	}
 	for i := range h.Devices {
 		if d := &h.Devices[i]; over(d.Logged) || !d.Logged.IsZero() && (h.MayLog(*d) != nil || d.Logged.Sub(now) > MaxLogging) {
@@ -177,9 +177,7 @@ func (h *Household) Tidy(now time.Time) {
 		}
 	}
 	h.Reports = slices.DeleteFunc(h.Reports, func(r Report) bool { return now.Sub(r.At) > reportLife })
-	if over(h.Settings.Paused.Until) {
-		h.Settings.Paused = Pause{}
-	}
+	h.Settings.Paused = h.Settings.Paused.tidied(now)
 	h.Settings.Holidays = slices.DeleteFunc(h.Settings.Holidays, func(d Holiday) bool {
 		return d.Last.AddDays(2).At(0, 0, h.zone).Before(now)
 	})

@@ -166,3 +166,40 @@ func FuzzCleanName(f *testing.F) {
 		}
 	})
 }
+
+// TestAskedInAFalseFuture: what a child asked while the clock was ahead does not
+// keep them from asking once it is right, nor wait for ever.
+func TestAskedInAFalseFuture(t *testing.T) {
+	h, _ := one(t, time.UTC, Person{Name: "Ana", Band: "6-9"}, nil)
+	future := monday.AddDate(1, 0, 0)
+	for i := range askedPerHour {
+		_, err := h.Ask(Request{Person: 1, Site: fmt.Sprintf("site%d.example", i)}, future)
+		must(t, err)
+	}
+	if _, err := h.Ask(Request{Person: 1, Site: "one.example"}, future); err == nil {
+		t.Fatal("there is no limit")
+	}
+	if _, err := h.Ask(Request{Person: 1, Site: "one.example"}, monday); err != nil {
+		t.Errorf("a year earlier: %v", err)
+	}
+}
+
+// TestPausedInAFalseFuture: a pause that was said while the clock was ahead holds,
+// and one is not cut short by a clock that is behind.
+func TestPausedInAFalseFuture(t *testing.T) {
+	h, _ := one(t, time.UTC, Person{Name: "Ana", Band: "6-9"}, nil)
+	future := monday.AddDate(1, 0, 0)
+	must(t, h.Pause(1, future, future.Add(time.Hour)))
+	must(t, h.PauseEveryone(future, time.Time{}))
+	h.Tidy(monday)
+	if p := h.Person(1).Paused; !p.From.Equal(monday) || !p.Until.Equal(future.Add(time.Hour)) {
+		t.Errorf("Ana: %+v", p)
+	}
+	if p := h.Settings.Paused; !p.From.Equal(monday) || !p.Until.IsZero() {
+		t.Errorf("everyone: %+v", p)
+	}
+	h.Tidy(time.Unix(0, 0))
+	if s := h.State(1, monday); s.Is != IsPaused || !s.Until.IsZero() {
+		t.Errorf("after a change with a clock that was never set: %+v", s)
+	}
+}

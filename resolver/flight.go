@@ -246,7 +246,8 @@ func (f *failures) recent(hash uint64, now time.Time) ede {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	e := &f.table[hash%uint64(len(f.table))]
-	if e.hash != hash || !now.Before(e.until) {
+	left := e.until.Sub(now)
+	if e.hash != hash || left <= 0 || left > ttlFailure*time.Second { // more: the clock was set back
 		return 0
 	}
 	return e.why

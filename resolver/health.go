@@ -84,7 +84,8 @@ func (h *health) admit(now time.Time) (admission, <-chan struct{}) {
 		return ready, nil
 	case h.probe != nil:
 		return busy, h.probe
-	case now.Before(h.restUntil):
+	}
+	if left := h.restUntil.Sub(now); left > 0 && left <= backoffMax { // more: the clock was set back
 		return resting, nil
 	}
 	h.probe = make(chan struct{})

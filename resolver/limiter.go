@@ -11,6 +11,10 @@ import (
 // that share a slot share its allowance, and are sent to TCP sooner.
 const limiterSlots = 1024
 
+// clockSlack is how much later a query may have been read that comes to its
+// bucket earlier. What is further ahead was noted by another setting of the clock.
+const clockSlack = time.Second
+
 // limiter counts what each client does: a token bucket an address, or a /64 of
 // IPv6, in a fixed table.
 //
@@ -56,7 +60,7 @@ func (l *limiter) take(source netip.Addr, now time.Time) bool {
 	for {
 		full := slot.Load()
 		after := max(full, t) + cost
-		if full > t+int64(time.Hour) { // the clock was set back
+		if full > t+int64(l.burst+clockSlack) { // the clock was set back
 			after = t + cost
 		}
 		if after > t+int64(l.burst) {

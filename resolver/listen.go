@@ -27,7 +27,9 @@ type listeners struct {
 // Listen opens the server's sockets, UDP and TCP, without answering yet. It is
 // apart from Run so that a program can open port 53 at the moment the filter is
 // loaded, and say what is wrong before anything else runs. An address with port
-// 0 gets a free one, the same for both; Addrs tells which.
+// 0 gets a free one, the same for both; Addrs tells which. An address of
+// Config.Secret that cannot be had is logged and done without: a home without
+// names is worse off than a phone that is away.
 func (s *Server) Listen() error {
 	l := &s.listeners
 	l.mu.Lock()
@@ -41,10 +43,7 @@ func (s *Server) Listen() error {
 			return err
 		}
 	}
-	if err := l.secret.listen(s.config.Secret); err != nil {
-		l.closeAll()
-		return err
-	}
+	l.secret.listen(s.config.Secret, s.config.Logger)
 	l.open = true
 	return nil
 }

@@ -164,7 +164,7 @@ func (s *Server) begin(c *tcpConn, over Transport) {
 	}
 }
 
-func (sec *secret) listen(config Secret) error {
+func (sec *secret) listen(config Secret, log *slog.Logger) {
 	for _, kind := range []struct {
 		addrs []netip.AddrPort
 		to    *[]*net.TCPListener
@@ -173,12 +173,12 @@ func (sec *secret) listen(config Secret) error {
 		for _, addr := range kind.addrs {
 			l, err := listenTCP(addr)
 			if err != nil {
-				return explain(addr, kind.name, err)
+				log.Error("names are not answered in secret", "err", explain(addr, kind.name, err))
+				continue
 			}
 			*kind.to = append(*kind.to, l)
 		}
 	}
-	return nil
 }
 
 // SecretAddrs is the addresses that Listen opened for DNS over TLS and HTTPS.

@@ -70,14 +70,18 @@ func openAccounts(vault Vault, now func() time.Time) (*accounts, error) {
 		}
 	}
 	if len(a.v.Key) == 0 {
-		a.v.Key = make([]byte, 32)
-		rand.Read(a.v.Key)
-		a.v.Claim = newClaim()
-		if err := a.save(); err != nil {
+		if err := a.begin(); err != nil {
 			return nil, err
 		}
 	}
 	return a, nil
+}
+
+// begin makes and writes the value of a new house; the caller holds mu or is alone.
+func (a *accounts) begin() error {
+	a.v = vaulted{Key: make([]byte, 32), Claim: newClaim()}
+	rand.Read(a.v.Key)
+	return a.save()
 }
 
 // save writes the value; the caller holds mu or is alone.
@@ -93,11 +97,15 @@ func (a *accounts) save() error {
 }
 
 // reload takes what the vault has now: the command line may have set another
-// passphrase. What is only in memory stays. The caller holds mu.
+// passphrase, or erased the family. What is only in memory stays with what it is
+// about. The caller holds mu.
 func (a *accounts) reload() error {
 	raw, err := a.vault.Load()
-	if err != nil || raw == nil {
+	if err != nil {
 		return err
+	}
+	if raw == nil {
+		return a.begin()
 	}
 	var v vaulted
 	if err := json.Unmarshal(raw, &v); err != nil {

@@ -297,6 +297,12 @@ func TestForgottenPassphrase(t *testing.T) {
 	if err := web.Claim(s.vault, "", "quite another house"); err != nil {
 		t.Fatal(err)
 	}
+	if err := s.server.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	if parent.get("/settings").Code != http.StatusSeeOther {
+		t.Error("who was signed in still is, until somebody signs in")
+	}
 	b := s.browser("192.168.1.77")
 	b.get("/login")
 	if w := b.post("/login", "passphrase", passphrase); w.Code != http.StatusForbidden {
@@ -307,6 +313,54 @@ func TestForgottenPassphrase(t *testing.T) {
 	}
 	if parent.get("/settings").Code != http.StatusSeeOther {
 		t.Error("who was signed in still is")
+	}
+}
+
+// TestErasedElsewhere: the command line erases the family, and whoever was signed
+// in is no parent of the next one. The house is claimed anew.
+func TestErasedElsewhere(t *testing.T) {
+	s := newStage(t, nil)
+	parent := s.parent()
+	if err := s.vault.Save(nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.server.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	if w := parent.get("/settings"); w.Code != http.StatusSeeOther || w.Header().Get("Location") != "/setup" {
+		t.Errorf("who was signed in: %d %s", w.Code, w.Header().Get("Location"))
+	}
+	if s.server.ClaimCode() == "" {
+		t.Error("nobody can claim the house")
+	}
+	if kept, _ := s.vault.Load(); bytes.Contains(kept, []byte("accounts")) || bytes.Contains(kept, []byte("sessions")) {
+		t.Errorf("written again: %s", kept)
+	}
+	s.parent()
+}
+
+// TestClockSetBack: who signed in or mistyped in a false future is neither signed
+// in nor kept out until then.
+func TestClockSetBack(t *testing.T) {
+	s := newStage(t, nil)
+	s.passes(365 * 24 * time.Hour)
+	parent := s.parent()
+	b := s.browser("192.168.1.77")
+	for range 20 {
+		b.get("/login")
+		b.post("/login", "passphrase", "not the right one")
+	}
+	s.passes(-365 * 24 * time.Hour)
+	b.get("/login")
+	if w := b.post("/login", "passphrase", passphrase); w.Code != http.StatusSeeOther {
+		t.Errorf("kept out until then: %d", w.Code)
+	}
+	if w := parent.get("/settings"); w.Code != http.StatusOK {
+		t.Errorf("signed out by the clock: %d", w.Code)
+	}
+	s.passes(31 * 24 * time.Hour)
+	if w := parent.get("/settings"); w.Code != http.StatusSeeOther {
+		t.Errorf("signed in until then: %d", w.Code)
 	}
 }
 

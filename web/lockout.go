@@ -50,7 +50,7 @@ func (l *lockout) wait(source string) time.Duration {
 		t = &tries{}
 		l.sources[source] = t
 	}
-	if left := t.until.Sub(now); left > 0 {
+	if left := t.until.Sub(now); left > 0 && left <= longestWait { // more: the clock was set back
 		return left
 	}
 	if now.Sub(t.last) > 24*time.Hour {

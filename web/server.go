@@ -139,6 +139,18 @@ func (s *Server) ClaimCode() string {
 	return s.accounts.claimCode()
 }
 
+// Reload takes the accounts and sessions as the Vault has them, because another
+// process has changed, restored or erased them. In a vault that is empty a new
+// house begins.
+func (s *Server) Reload() error {
+	s.accounts.mu.Lock()
+	defer s.accounts.mu.Unlock()
+	if err := s.accounts.reload(); err != nil {
+		return fmt.Errorf("reading the accounts: %w", err)
+	}
+	return nil
+}
+
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 

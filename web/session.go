@@ -96,7 +96,7 @@ func (a *accounts) visit(token string, touch bool) (session, account, bool) {
 			if now.Sub(s.fresh) < freshFor {
 				s.fresh = now
 			}
-			if now.Sub(s.Seen) > seenEvery {
+			if now.Sub(s.Seen).Abs() > seenEvery { // before: the clock was set back
 				s.Seen = now
 				_ = a.save() // a later visit writes it again
 			}

@@ -75,10 +75,14 @@ func (d *daemon) lookAtClock() (changed bool) {
 	return true
 }
 
-// clockIsRight is what is due once the clock is believed again.
+// clockIsRight is what is due once the clock is believed again. A change of nothing
+// tidies what was said of times that are not to come.
 func (d *daemon) clockIsRight() {
 	now := d.clock.Now()
 	d.log.Info("the clock is right; the usual hours hold", "now", now)
+	if err := d.family.Change(func(*household.Household) error { return nil }); err != nil {
+		d.log.Warn("what was noted under the wrong time could not be put right", "err", err)
+	}
 	if err := redate(d.config.Storage.Dir, now); err != nil {
 		d.log.Warn("a file keeps a date in the future; after a restart the stricter hours may hold for a while", "err", err)
 	}

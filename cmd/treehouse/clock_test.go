@@ -122,6 +122,13 @@ func TestClockJumpsWhileRunning(t *testing.T) {
 		t.Error("what a parent confirmed is doubted again")
 	}
 	expect("after a parent's word", true)
+	system = system.AddDate(1, 0, 0) // a pause that is said in a false future
+	must(d.family.Change(func(h *household.Household) error { return h.Pause(1, system, time.Time{}) }))
+	system = system.AddDate(-1, 0, 0)
+	d.clockIsRight()
+	if s := d.family.Household().State(1, system); s.Is != household.IsPaused {
+		t.Errorf("a pause of a false future is forgotten: %s", s.Is)
+	}
 	if text := log.String(); !strings.Contains(text, "the system's clock has jumped") || !strings.Contains(text, "treehouse clock confirm") {
 		t.Errorf("the log says %s", text)
 	}

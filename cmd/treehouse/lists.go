@@ -127,7 +127,7 @@ func (a *app) update(ctx context.Context, l *blocklists.Library, config *Config,
 		}
 	}
 	if len(opt.IDs) == 0 && len(results) == 0 {
-		return a.print(map[string]any{"results": nil}, func(w io.Writer) {
+		return a.print(updateResults(nil), func(w io.Writer) {
 			fmt.Fprintln(w, "There is nothing to fetch: lists.sources in the configuration is empty.")
 		})
 	}
@@ -167,7 +167,7 @@ func (a *app) update(ctx context.Context, l *blocklists.Library, config *Config,
 
 // updateResults is results as --json prints them.
 func updateResults(results []blocklists.UpdateResult) []map[string]any {
-	var out []map[string]any
+	out := []map[string]any{}
 	for _, r := range results {
 		one := map[string]any{"id": r.ID, "outcome": r.Outcome, "report": r.Report}
 		if r.Err != nil {
@@ -262,7 +262,7 @@ func (a *app) listsShow() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return a.print(map[string]any{"sources": sources, "build": last}, func(w io.Writer) { a.printSources(w, sources, last) })
+				return a.print(map[string]any{"sources": append([]blocklists.SourceState{}, sources...), "build": last}, func(w io.Writer) { a.printSources(w, sources, last) })
 			})
 		},
 	}

@@ -10,17 +10,18 @@ import (
 // metricsTimeout bounds one answer of /metrics.
 const metricsTimeout = 5 * time.Second
 
-// listenMetrics opens the sockets of /metrics.
-func (d *daemon) listenMetrics() error {
+// listenMetrics opens the sockets of /metrics, as many as it can.
+func (d *daemon) listenMetrics() (failed error) {
 	for _, addr := range d.config.Metrics.Listen {
 		l, err := listenTCP(addr)
 		if err != nil {
-			return fmt.Errorf("metrics cannot be served on %s: %s, or set metrics.listen", addr, cause(err))
+			failed = fmt.Errorf("metrics cannot be served on %s: %s; end what is there or set metrics.listen", addr, cause(err))
+			continue
 		}
 		d.metricSockets = append(d.metricSockets, l)
 		d.log.Info("metrics", "url", "http://"+l.Addr().String()+"/metrics")
 	}
-	return nil
+	return failed
 }
 
 // serveMetrics answers in Prometheus' text format until ctx ends. No label names
@@ -58,7 +59,7 @@ func (d *daemon) serveMetrics(ctx context.Context) error {
 	})
 	server := &http.Server{Handler: mux, ReadTimeout: metricsTimeout, WriteTimeout: metricsTimeout}
 	for _, l := range d.metricSockets {
-		go server.Serve(l)
+		go server.Serve(l) // where it ends before us, metrics are missing and names are answered
 	}
 	<-ctx.Done()
 	return server.Close()

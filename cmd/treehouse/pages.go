@@ -105,6 +105,24 @@ func (d *daemon) servePages(ctx context.Context) error {
 	return d.pages.Run(ctx, d.pageSockets...)
 }
 
+// keepAccounts lets the pages take what the command line has made of their
+// accounts: a backup's, none, or with another passphrase.
+func (d *daemon) keepAccounts(ctx context.Context) error {
+	if d.pages == nil {
+		return nil
+	}
+	for range d.familyFile.Watch(ctx) {
+		before := d.pages.ClaimCode()
+		if err := d.pages.Reload(); err != nil {
+			d.log.Error("the accounts stay as they were", "err", err)
+		}
+		if code := d.pages.ClaimCode(); code != "" && code != before {
+			d.log.Info("nobody has set this house up yet", "claim_code", code)
+		}
+	}
+	return ctx.Err()
+}
+
 // pagesHome is the family with what the pages need besides.
 type pagesHome struct {
 	*household.Family

@@ -97,8 +97,8 @@ func (a *app) printPeople(w io.Writer, h *household.Household) {
 			devices = append(devices, d.Name)
 		}
 		state := "-"
-		if paused := p.Paused; !paused.From.IsZero() && (paused.Until.IsZero() || now.Before(paused.Until)) {
-			state = "paused" + untilWords(paused.Until, h.Zone())
+		if s := h.State(p.ID, now); s.Is != household.IsOpen {
+			state = string(s.Is) + untilWords(s.Until, h.Zone())
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", p.Name, age, p.Band, strings.Join(devices, ", "), state)
 	}

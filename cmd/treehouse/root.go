@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"reflect"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -60,11 +61,15 @@ func addConfigFlags(f *pflag.FlagSet) {
 
 func (a *app) config() (*Config, error) { return loadConfig(a.configFile, a.flags) }
 
-// print writes v as JSON where --json asks for it, else what text writes.
+// print writes v as JSON where --json asks for it, else what text writes. A list
+// without entries is an empty one, which a script can go through.
 func (a *app) print(v any, text func(w io.Writer)) error {
 	if !a.json {
 		text(a.out)
 		return nil
+	}
+	if list := reflect.ValueOf(v); list.Kind() == reflect.Slice && list.IsNil() {
+		v = []struct{}{}
 	}
 	e := json.NewEncoder(a.out)
 	e.SetIndent("", "  ")

@@ -133,10 +133,10 @@ func (a *app) newDaemon(ctx context.Context, c *Config, sample bool) (*daemon, e
 		d.log.Info("answering over HTTPS", "at", addr)
 	}
 	if err := d.listenPages(); err != nil { // names matter more than pages
-		d.log.Error("the pages are not served", "err", err)
+		d.log.Error("the pages are not all served", "err", err)
 	}
 	if err := d.listenMetrics(); err != nil {
-		return nil, err
+		d.log.Error("metrics are not all served", "err", err)
 	}
 	if sample {
 		d.sayWhatToTry(a.out)
@@ -162,7 +162,13 @@ func (d *daemon) run(ctx context.Context) error {
 	g.Go(func() error { return d.notices.Run(ctx) })
 	g.Go(func() error { return d.certificate.keep(ctx) })
 	g.Go(func() error { return d.keepLocalNames(ctx) })
-	g.Go(func() error { return d.servePages(ctx) })
+	g.Go(func() error {
+		if err := d.servePages(ctx); err != nil && ctx.Err() == nil {
+			d.log.Error("the pages have ended; names are answered", "err", err)
+		}
+		return nil
+	})
+	g.Go(func() error { return d.keepAccounts(ctx) })
 	g.Go(func() error { return d.serveMetrics(ctx) })
 	g.Go(func() error { return d.keepFirewall(ctx) })
 	g.Go(func() error { return keepWatchdog(ctx, func() bool { return d.live.Load() != nil }) })
@@ -366,7 +372,8 @@ func (d *daemon) updateLists(ctx context.Context) error {
 		}
 		self, err := os.Executable()
 		if err != nil {
-			return err
+			d.log.Error("the lists are not updated by themselves; `treehouse lists update` does it", "err", err)
+			return nil
 		}
 		wait = every
 		if out, err := exec.CommandContext(ctx, self, args...).CombinedOutput(); err != nil && ctx.Err() == nil {
