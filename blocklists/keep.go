@@ -46,13 +46,7 @@ func (l *Library) Keep(ctx context.Context) (written bool, err error) {
 	if err != nil || l.opt.Kept == "" || last.Number == 0 {
 		return false, err
 	}
-	var kept Build
-	if value := l.file.BackedUp(buildBucket, lastBuild); value != nil {
-		if kept, err = readBuild(value); err != nil {
-			kept = Build{}
-		}
-	}
-	if !last.isWorthKeeping(kept, l.opt.Now()) {
+	if !last.isWorthKeeping(l.KeptBuild(), l.opt.Now()) {
 		return false, nil
 	}
 	sources, err := l.Sources()
@@ -64,6 +58,16 @@ func (l *Library) Keep(ctx context.Context) (written bool, err error) {
 		err = l.keepWithout(ctx, sources, func(s SourceState) bool { return s.URL != "" })
 	}
 	return err == nil, err
+}
+
+// KeptBuild tells of the snapshot in the copy, the zero Build if there is none that
+// can be read.
+func (l *Library) KeptBuild() Build {
+	kept, err := readBuild(l.file.BackedUp(buildBucket, lastBuild))
+	if err != nil {
+		return Build{}
+	}
+	return kept
 }
 
 // keepWithout writes the copy without the names of the sources that can be had

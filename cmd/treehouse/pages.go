@@ -162,6 +162,8 @@ func (h pagesHome) Health() []web.Trouble {
 	}
 	switch last, err := h.d.library.LastBuild(); {
 	case err != nil:
+	case len(last.Without) > 0:
+		troubles = append(troubles, web.TroubleGone)
 	case last.Number == 0:
 		troubles = append(troubles, web.TroubleStarter)
 	case h.d.clock.Now().Sub(last.At) > oldLists:

@@ -342,11 +342,16 @@ const (
 )
 
 // updateLists asks the sources for news, each time in a process of its own:
-// what an update needs of memory ends with it.
+// what an update needs of memory ends with it. Lists that were imported by hand are
+// compiled again with the catalogue of a newer program.
 func (d *daemon) updateLists(ctx context.Context) error {
 	every := d.config.Lists.UpdateEvery
 	r := d.config.Lists.Catalogue
-	if every == 0 || len(d.config.Lists.Sources) == 0 && r.Path == "" && r.URL == "" {
+	last, err := d.library.LastBuild()
+	if err != nil {
+		return err
+	}
+	if every == 0 || len(d.config.Lists.Sources) == 0 && r.Path == "" && r.URL == "" && last.Number == 0 {
 		return nil
 	}
 	for wait := firstUpdate; ; {
