@@ -360,3 +360,42 @@ func TestAwayForGood(t *testing.T) {
 	want(t, "no longer said", len(mustBuild(t, l).Without), 0)
 	want(t, "back", topicsOf(t, l, "old.example"), "adult")
 }
+
+// TestKeptMeanwhile: a daemon writes copies while a parent imports. Each copy is
+// whole, and the last one is of the last list.
+func TestKeptMeanwhile(t *testing.T) {
+	h := newKeptHome(t)
+	daemon := h.boot()
+	opt, now := daemon.opt, testNow
+	opt.Now = func() time.Time { now = now.Add(time.Second); return now }
+	parent, err := Open(h.ram, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const imports = 10
+	done := make(chan error)
+	go func() {
+		for {
+			_, err := daemon.Keep(t.Context())
+			if last, e := daemon.LastBuild(); err != nil || e != nil || last.Number == imports {
+				done <- errors.Join(err, e)
+				return
+			}
+		}
+	}()
+	for n := range imports {
+		list := write(t, "hand.txt", numbered(0, 100*n)+fmt.Sprintf("last-%d.example\n", n))
+		mustImport(t, parent, Source{ID: "hand", Topic: "gambling"}, list)
+		mustBuild(t, parent)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if _, err := daemon.Keep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	l := h.boot()
+	want(t, "the last list", topicsOf(t, l, fmt.Sprintf("last-%d.example", imports-1)), "gambling")
+	problems, err := l.Verify(t.Context())
+	want(t, "what was kept", fmt.Sprint(l.Recovered(), problems, err), "<nil> [] <nil>")
+}

@@ -97,7 +97,9 @@ left alone. What is there already is not fetched again, unless --force says so.`
 // compiles what is new. The catalogue comes first: sources name its topics.
 func (a *app) update(ctx context.Context, l *blocklists.Library, config *Config, named []string, opt blocklists.UpdateOptions) error {
 	var results []blocklists.UpdateResult
-	if r := config.Lists.Catalogue; (r.Path != "" || r.URL != "") && (len(named) == 0 || slices.Contains(named, blocklists.CatalogueID)) {
+	r := config.Lists.Catalogue
+	hasCatalogue := r.Path != "" || r.URL != ""
+	if hasCatalogue && (len(named) == 0 || slices.Contains(named, blocklists.CatalogueID)) {
 		result, err := l.UpdateCatalogue(ctx, opt)
 		if err != nil {
 			return err
@@ -106,14 +108,13 @@ func (a *app) update(ctx context.Context, l *blocklists.Library, config *Config,
 	}
 	for _, s := range configuredSources(config) {
 		err := l.Add(ctx, s)
-		if err != nil && len(results) == 0 {
+		switch {
+		case err != nil && !hasCatalogue:
 			return &ConfigError{"lists.sources", s.ID + ": " + err.Error()}
-		}
-		if err != nil { // about a topic that only a catalogue has which could not be had yet
+		case len(named) > 0 && !slices.Contains(named, s.ID):
+		case err != nil: // about a topic of that catalogue, which could not be had yet
 			results = append(results, blocklists.UpdateResult{ID: s.ID, Outcome: blocklists.Failed, Err: fmt.Errorf("source %q: %w", s.ID, err)})
-			continue
-		}
-		if len(named) == 0 || slices.Contains(named, s.ID) {
+		default:
 			opt.IDs = append(opt.IDs, s.ID)
 		}
 	}
