@@ -162,8 +162,6 @@ func (h pagesHome) Health() []web.Trouble {
 	}
 	switch last, err := h.d.library.LastBuild(); {
 	case err != nil:
-	case len(last.Without) > 0:
-		troubles = append(troubles, web.TroubleGone)
 	case last.Number == 0:
 		troubles = append(troubles, web.TroubleStarter)
 	case h.d.clock.Now().Sub(last.At) > oldLists:
@@ -171,6 +169,9 @@ func (h pagesHome) Health() []web.Trouble {
 	}
 	if h.d.wall.failed.Load() {
 		troubles = append(troubles, web.TroubleFirewall)
+	}
+	if h.d.without.Load() {
+		troubles = append(troubles, web.TroubleGone)
 	}
 	return troubles
 }

@@ -67,6 +67,7 @@ type daemon struct {
 	compiled   *household.Household // nil at first
 	build      uint64               // the number of the build in force
 	edition    atomic.Uint64        // the number of the catalogue it was made with; 0: the built-in one
+	without    atomic.Bool          // whether it lacks the names of a list that is gone
 	taken      chan struct{}        // tells that other lists are in force
 
 	pages       *web.Server // nil: none
@@ -254,6 +255,7 @@ func (d *daemon) takeLists() error {
 	d.build = build.Number
 	d.bind(trie)
 	d.edition.Store(build.Catalogue.Number)
+	d.without.Store(len(build.Without) > 0)
 	d.log.Info("lists in force", "names", trie.Names(), "bytes", trie.Size(), "catalogue", cmp.Or(build.Catalogue.String(), "built-in"))
 	d.sayWhatIsGone(trie)
 	debug.FreeOSMemory() // the lists that were in force until now, megabytes at once
