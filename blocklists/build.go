@@ -3,11 +3,14 @@ package blocklists
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/treehouse-dns/treehouse/blocklists/catalogue"
 	"github.com/treehouse-dns/treehouse/filter"
@@ -26,19 +29,25 @@ func (l *Library) Build(ctx context.Context) (Build, error) {
 	if err != nil {
 		return Build{}, err
 	}
-	for _, s := range sources {
-		if s.Away {
-			return Build{}, &AwayError{s.ID}
-		}
-	}
 	last, err := l.LastBuild()
+	if err != nil {
+		return Build{}, err
+	}
+	without, err := last.goesWithout(sources, l.opt.Now())
+	if err != nil {
+		return Build{}, err
+	}
+	basis, err := l.basis(sources)
 	if err != nil {
 		return Build{}, err
 	}
 	edition := l.catalogue()
 	c := l.newCompiler(edition, sources)
 	c.witness(l.opt.Witnesses)
-	build := Build{Number: last.Number + 1, Sources: len(c.sources), Unknown: c.unknown, ByHand: lastByHand(sources), Catalogue: edition.About}
+	build := Build{
+		Number: last.Number + 1, Sources: len(c.sources) - len(without), Unknown: c.unknown, ByHand: lastByHand(sources),
+		Without: without, Basis: basis, Catalogue: edition.About,
+	}
 	compile := func(w io.Writer) error {
 		build.Stats, err = filter.BuildTrie(w, c.topics, c.entries(ctx), filter.BuildOptions{Memory: l.opt.Memory})
 		return err
@@ -95,15 +104,43 @@ func (l *Library) LastBuild() (Build, error) {
 	return build, err
 }
 
-// Outdated tells whether names have been stored that the last build has not
-// compiled: what imported them was killed before it could.
+// Outdated tells whether something has been stored or removed that the last build
+// has not compiled: what did it was killed before it could.
 func (l *Library) Outdated() (bool, error) {
 	last, err := l.LastBuild()
 	if err != nil {
 		return false, err
 	}
 	sources, err := l.Sources()
-	return slices.ContainsFunc(sources, func(s SourceState) bool { return s.Imported.After(last.At) }), err
+	if err != nil {
+		return false, err
+	}
+	basis, err := l.basis(sources)
+	return basis != last.Basis, err
+}
+
+// basis is when each source's names and the catalogue came, as a digest; "" if
+// nothing did. It does not ask what was later: clocks are put right.
+func (l *Library) basis(sources []SourceState) (string, error) {
+	edition, err := l.CatalogueState()
+	if err != nil {
+		return "", err
+	}
+	var came []byte
+	add := func(id string, at time.Time) {
+		if !at.IsZero() {
+			came = fmt.Appendf(came, "%s %d\n", id, at.UnixNano())
+		}
+	}
+	add("", edition.Taken)
+	for _, s := range sources {
+		add(s.ID, s.Imported)
+	}
+	if came == nil {
+		return "", nil
+	}
+	digest := sha256.Sum256(came)
+	return hex.EncodeToString(digest[:8]), nil
 }
 
 func readBuild(value []byte) (b Build, err error) {

@@ -215,6 +215,7 @@ func TestKeptNoRoom(t *testing.T) {
 	mustBuild(t, l)
 	for _, most := range []int64{1 << 30, 50_000} { // by the disk, by what was chosen
 		l.opt.KeptBytes = most
+		before := l.BytesWritten()
 		if _, err := l.Keep(h.t.Context()); !errors.Is(err, store.ErrNoRoom) || !strings.Contains(err.Error(), h.kept()) {
 			t.Error(most, ": ", err)
 		}
@@ -222,10 +223,179 @@ func TestKeptNoRoom(t *testing.T) {
 		if err := syscall.Statfs(h.dir, &disk); err != nil || int64(disk.Bavail)*int64(disk.Bsize) < keepSpare {
 			t.Error("the family's room was taken: ", disk.Bavail, err)
 		}
+		want(t, "written in vain, each hour", l.BytesWritten()-before, 0)
 	}
 	want(t, "the last copy", topicsOf(t, h.boot(), "by-hand.example"), "gambling")
 	if err := syscall.Mount("", h.dir, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
 		t.Fatal(err)
 	}
 	want(t, "read-only", topicsOf(t, h.boot(), "by-hand.example"), "gambling")
+}
+
+// twoSources are a list that stays and one whose server can be ended.
+func twoSources(t *testing.T, h *keptHome, l *Library) (alive, dead *listServer) {
+	alive, dead = newListServer(t), newListServer(t)
+	alive.text("news-1.example\n")
+	dead.text(numbered(0, 500) + "old.example\n")
+	for id, s := range map[string]*listServer{"alive": alive, "dead": dead} {
+		source := localSource(s)
+		source.ID = id
+		if err := l.Add(t.Context(), source); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.updateBoth(l, Updated, Updated)
+	mustBuild(t, l)
+	h.keep(l, true, "the first time")
+	return alive, dead
+}
+
+// updateBoth looks at both of twoSources.
+func (h *keptHome) updateBoth(l *Library, alive, dead Outcome) {
+	h.t.Helper()
+	results, err := l.Update(h.t.Context(), UpdateOptions{Now: true})
+	if err != nil || len(results) != 2 {
+		h.t.Fatal(results, err)
+	}
+	want(h.t, "alive", results[0].Outcome, alive)
+	want(h.t, "dead", results[1].Outcome, dead)
+}
+
+func (s *listServer) isGone() {
+	s.serve = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusGone) }
+}
+
+// TestKeptOfTheDead: what cannot be fetched any more is kept with its names, as
+// what was imported by hand is, if it has room.
+func TestKeptOfTheDead(t *testing.T) {
+	h := newKeptHome(t)
+	l := h.boot()
+	alive, dead := twoSources(t, h, l)
+	dead.isGone()
+	h.now = h.now.Add(keepEvery)
+	alive.text("news-2.example\n")
+	h.updateBoth(l, Updated, Failed)
+	mustBuild(t, l)
+	h.keep(l, true, "a day later")
+
+	l = h.boot()
+	h.now = h.now.Add(time.Hour)
+	alive.text("news-3.example\n")
+	h.updateBoth(l, Updated, Failed)
+	b := mustBuild(t, l)
+	want(t, "news after the reboot", topicsOf(t, l, "news-3.example"), "adult")
+	want(t, "the dead list's names", topicsOf(t, l, "old.example"), "adult")
+	want(t, "without", len(b.Without), 0)
+
+	// Without room for its names the copy is as it was without them.
+	h.now = h.now.Add(keepEvery)
+	alive.text("news-4.example\n")
+	h.updateBoth(l, Updated, Failed)
+	mustBuild(t, l)
+	info, err := os.Stat(h.kept())
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.opt.KeptBytes = info.Size() - 100
+	h.keep(l, true, "without room for all")
+	l = h.boot()
+	want(t, "by the snapshot", topicsOf(t, l, "old.example"), "adult")
+	want(t, "the news too", topicsOf(t, l, "news-4.example"), "adult")
+	var away *AwayError
+	if _, err := l.Build(t.Context()); !errors.As(err, &away) {
+		t.Error("its names are here after all: ", err)
+	}
+}
+
+// TestAwayForGood: a list whose server died with the reboot holds the others back
+// for awayMost and no longer, and what the home goes without is said.
+func TestAwayForGood(t *testing.T) {
+	h := newKeptHome(t)
+	l := h.boot()
+	alive, dead := twoSources(t, h, l)
+	aliveServes := alive.serve
+	alive.isGone()
+	dead.isGone()
+	l = h.boot()
+	held := func(when string) {
+		t.Helper()
+		var away *AwayError
+		if _, err := l.Build(t.Context()); !errors.As(err, &away) {
+			t.Fatal(when, ": compiled without the names of a source: ", err)
+		}
+		want(t, when, topicsOf(t, l, "old.example"), "adult")
+	}
+	h.updateBoth(l, Failed, Failed)
+	held("at once")
+	h.now = h.now.Add(10 * awayMost)
+	h.updateBoth(l, Failed, Failed)
+	held("without internet, however long")
+
+	// The internet is back, and one of the two.
+	h.now = testNow.Add(awayMost - 2*time.Hour)
+	alive.serve = aliveServes
+	h.updateBoth(l, Updated, Failed)
+	held("for a while")
+	h.now = testNow.Add(awayMost + time.Hour)
+	alive.text("news-2.example\n")
+	h.updateBoth(l, Updated, Failed)
+	b := mustBuild(t, l)
+	want(t, "said", strings.Join(b.Without, " "), "dead")
+	want(t, "news", topicsOf(t, l, "news-2.example"), "adult")
+	want(t, "gone", topicsOf(t, l, "old.example"), "")
+
+	// Having gone without it once, nothing waits for it any more, nor after a reboot.
+	h.keep(l, true, "a week later")
+	l = h.boot()
+	h.now = h.now.Add(time.Hour)
+	alive.text("news-3.example\n")
+	h.updateBoth(l, Updated, Failed)
+	want(t, "still said", strings.Join(mustBuild(t, l).Without, " "), "dead")
+
+	// It comes back.
+	dead.text(numbered(0, 500) + "old.example\n")
+	h.now = h.now.Add(retryAfter)
+	alive.text("news-4.example\n")
+	h.updateBoth(l, Updated, Updated)
+	want(t, "no longer said", len(mustBuild(t, l).Without), 0)
+	want(t, "back", topicsOf(t, l, "old.example"), "adult")
+}
+
+// TestKeptMeanwhile: a daemon writes copies while a parent imports. Each copy is
+// whole, and the last one is of the last list.
+func TestKeptMeanwhile(t *testing.T) {
+	h := newKeptHome(t)
+	daemon := h.boot()
+	opt, now := daemon.opt, testNow
+	opt.Now = func() time.Time { now = now.Add(time.Second); return now }
+	parent, err := Open(h.ram, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const imports = 10
+	done := make(chan error)
+	go func() {
+		for {
+			_, err := daemon.Keep(t.Context())
+			if last, e := daemon.LastBuild(); err != nil || e != nil || last.Number == imports {
+				done <- errors.Join(err, e)
+				return
+			}
+		}
+	}()
+	for n := range imports {
+		list := write(t, "hand.txt", numbered(0, 100*n)+fmt.Sprintf("last-%d.example\n", n))
+		mustImport(t, parent, Source{ID: "hand", Topic: "gambling"}, list)
+		mustBuild(t, parent)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if _, err := daemon.Keep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	l := h.boot()
+	want(t, "the last list", topicsOf(t, l, fmt.Sprintf("last-%d.example", imports-1)), "gambling")
+	problems, err := l.Verify(t.Context())
+	want(t, "what was kept", fmt.Sprint(l.Recovered(), problems, err), "<nil> [] <nil>")
 }

@@ -80,14 +80,16 @@ type SourceState struct {
 	Checked  time.Time // when Update looked last
 	Result   string    // of that look, a sentence; "" if there was none
 	Failed   bool      // whether Result is an error
+	Failing  time.Time `json:",omitzero"`  // since when each look has failed; zero if the last did not
 	Held     *Report   `json:",omitempty"` // a newer list that changes too much, until accepted
 
 	ETag, LastModified string `json:",omitempty"` // of the last good list
 
 	Topics []string // by the topic number in the source's records
 
-	// Away is a source whose names are in the snapshot only: the home was started
-	// from the kept copy and has not fetched them since. See Keep.
+	// Away is a source whose names are in the snapshot only, or where its Build.Without
+	// says so, not there either: the home was started from the kept copy and has
+	// not fetched them since. See Keep.
 	Away bool `json:",omitempty"`
 }
 
@@ -99,6 +101,8 @@ type Build struct {
 	Sources int
 	Unknown []string  // topics of sources that the catalogue does not know any more
 	ByHand  time.Time // when the last of those sources came that have no URL; zero if there is none
+	Without []string  `json:",omitempty"` // sources whose names were not to be had any more, see AwayError
+	Basis   string    // tells what it was compiled of from what came later
 
 	Catalogue catalogue.About // what it was built with
 }
@@ -116,6 +120,9 @@ func Open(dir string, opt Options) (*Library, error) {
 	}
 	opt.Store.Disposable = true
 	opt.Store.Backup = opt.Kept
+	if opt.Kept != "" && opt.Store.Wait == 0 {
+		opt.Store.Wait = keptWait
+	}
 	file, err := store.Open(filepath.Join(dir, fileName), opt.Store)
 	if err != nil {
 		return nil, err

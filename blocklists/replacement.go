@@ -90,12 +90,18 @@ type CatalogueState struct {
 // CatalogueState tells of the replacement, the zero state if none was ever taken.
 func (l *Library) CatalogueState() (s CatalogueState, err error) {
 	err = l.file.View(func(tx *store.Tx) error {
-		value, err := tx.Bucket(catalogueBucket).Get([]byte("state"))
-		if value == nil || err != nil {
-			return err
-		}
-		return json.Unmarshal(value, &s)
+		s, err = getCatalogueState(tx)
+		return err
 	})
+	return s, err
+}
+
+func getCatalogueState(tx *store.Tx) (s CatalogueState, err error) {
+	value, err := tx.Bucket(catalogueBucket).Get([]byte("state"))
+	if value == nil || err != nil {
+		return s, err
+	}
+	err = json.Unmarshal(value, &s)
 	return s, err
 }
 
@@ -192,6 +198,10 @@ func (l *Library) UpdateCatalogue(ctx context.Context, opt UpdateOptions) (Updat
 		result.Outcome = Unchanged
 	}
 	return result, l.file.Update(func(tx *store.Tx) error {
+		fresh, err := getCatalogueState(tx)
+		if err == nil && fresh.Digest != state.Digest {
+			state = fresh // another process has taken one meanwhile
+		}
 		state.Checked, state.Failed, state.Result = l.opt.Now(), result.Outcome == Failed, string(result.Outcome)
 		if result.Err != nil {
 			state.Result = result.Err.Error()
@@ -221,7 +231,8 @@ func (l *Library) takeCatalogue(ctx context.Context, state *CatalogueState) (boo
 	last, damaged := l.Catalogue()
 	seen := readSeen(r.Seen)
 	digest := c.digest()
-	if digest == state.Digest && r.Key == state.Key && damaged == nil && !last.IsBuiltIn() {
+	isPast := seen.key == r.Key && e.Number < seen.number // one that was kept over a reboot may be
+	if digest == state.Digest && r.Key == state.Key && damaged == nil && !last.IsBuiltIn() && !isPast {
 		state.From, state.ETag, state.LastModified = r.from(), c.etag, c.lastModified
 		return false, seen.raise(r, e.Number, digest)
 	}
@@ -232,6 +243,11 @@ func (l *Library) takeCatalogue(ctx context.Context, state *CatalogueState) (boo
 		return false, err
 	}
 	compareEditions(last, e, &report)
+	// Before it is stored: one that is remembered and was not stored is taken the
+	// next time, one that is stored and was not remembered could be taken back.
+	if err := seen.raise(r, e.Number, digest); err != nil {
+		return false, err
+	}
 	now := l.opt.Now()
 	*state = CatalogueState{
 		About: e.About, From: r.from(), Key: r.Key, Digest: digest, Report: report, Taken: now, Checked: now,
@@ -239,16 +255,18 @@ func (l *Library) takeCatalogue(ctx context.Context, state *CatalogueState) (boo
 	}
 	err = l.file.WriteLarge(catalogueTable, func(w io.Writer) error { return encodeEdition(w, e) },
 		func(tx *store.Tx) error { return putCatalogueState(tx, *state) })
-	if err != nil {
-		return false, err
-	}
-	return true, seen.raise(r, e.Number, digest)
+	return err == nil, err
 }
 
-// keep adds to e the topics that rules name and only the last edition had.
+// keep adds to e the topics that rules or sources name and only the last edition had.
 func (l *Library) keep(e, last *catalogue.Edition) (*catalogue.Edition, error) {
-	if l.opt.Replacement.InUse == nil {
-		return e, nil
+	sources, err := l.Sources()
+	if err != nil {
+		return nil, err
+	}
+	inUse := func(id string) bool {
+		return l.opt.Replacement.InUse != nil && l.opt.Replacement.InUse(id) ||
+			slices.ContainsFunc(sources, func(s SourceState) bool { return s.Topic == id || slices.Contains(s.Topics, id) })
 	}
 	has := map[string]bool{}
 	for _, t := range e.Topics() {
@@ -256,7 +274,7 @@ func (l *Library) keep(e, last *catalogue.Edition) (*catalogue.Edition, error) {
 	}
 	var text strings.Builder
 	for _, t := range last.Topics() {
-		if !has[t.ID] && l.opt.Replacement.InUse(t.ID) {
+		if !has[t.ID] && inUse(t.ID) {
 			kept := last.Extract(func(o filter.Topic) bool { return o.ID == t.ID })
 			text.WriteString(strings.Replace(kept, "@group "+t.Group+"\n", "", 1)) // it is offered to nobody
 		}

@@ -470,3 +470,60 @@ tok = Tok
 		}
 	})
 }
+
+// TestSeenIsNeverLowered: after a reboot the copy that was kept may hold an older
+// edition than the newest ever taken. It filters; but a server that offers it again
+// neither counts as up to date nor makes the memory of the newer one go.
+func TestSeenIsNeverLowered(t *testing.T) {
+	s, key := newCatalogueServer(t), newSigner("provider")
+	r := Replacement{URL: s.URL + "/c.tar.gz", Key: key.public, AllowHTTP: true, AllowPrivate: true, Seen: filepath.Join(t.TempDir(), "seen")}
+	old, other := replaced(t, r), replaced(t, r)
+	s.offer(packedFiles(t, edition(7, "")), key)
+	want(t, "seven", takeCatalogue(t, old).Outcome, Updated)
+	eight := packedFiles(t, edition(8, "eight = Eight\n  eight.example.org\n"))
+	s.offer(eight, key)
+	want(t, "eight", takeCatalogue(t, other).Outcome, Updated)
+
+	s.offer(packedFiles(t, edition(7, "")), key)
+	if r := takeCatalogue(t, old); r.Outcome != Failed || !strings.Contains(r.Err.Error(), "8 was taken") {
+		t.Error("seven again: ", r.Outcome, r.Err)
+	}
+	if r := takeCatalogue(t, replaced(t, r)); r.Outcome != Failed {
+		t.Error("seven, on a router that has lost its lists: ", r.Outcome, r.Err)
+	}
+	s.offer(eight, key)
+	want(t, "eight again", takeCatalogue(t, old).Outcome, Updated)
+}
+
+// TestSeenComesFirst: an edition whose number cannot be remembered is not taken,
+// and not called the one before when it was.
+func TestSeenComesFirst(t *testing.T) {
+	s, key := newCatalogueServer(t), newSigner("provider")
+	r := Replacement{URL: s.URL + "/c.tar.gz", Key: key.public, AllowHTTP: true, AllowPrivate: true, Seen: filepath.Join(t.TempDir(), "no folder", "seen")}
+	l := replaced(t, r)
+	s.offer(packedFiles(t, edition(7, "")), key)
+	want(t, "outcome", takeCatalogue(t, l).Outcome, Failed)
+	want(t, "in force", l.catalogue().IsBuiltIn(), true)
+	state, err := l.CatalogueState()
+	want(t, "its state", fmt.Sprint(state.Number, state.Failed, err), "0 true <nil>")
+}
+
+// TestTopicOfASource: a topic that only the last edition had is kept for a list
+// about it.
+func TestTopicOfASource(t *testing.T) {
+	dir := folder(t, map[string]string{"services.txt": small})
+	l := replaced(t, Replacement{Path: dir, InUse: func(string) bool { return false }})
+	want(t, "the first", takeCatalogue(t, l).Outcome, Updated)
+	mustImport(t, l, Source{ID: "list", Topic: "chirp"}, write(t, "list.txt", "more-chirp.example.org\n"))
+	if err := os.WriteFile(filepath.Join(dir, "services.txt"), []byte(strings.ReplaceAll(small, "chirp", "tweet")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want(t, "the next", takeCatalogue(t, l).Outcome, Updated)
+	outdated, err := l.Outdated()
+	want(t, "outdated", fmt.Sprint(outdated, err), "true <nil>")
+	want(t, "unknown", len(mustBuild(t, l).Unknown), 0)
+	want(t, "its names", topicsOf(t, l, "more-chirp.example.org"), "chirp")
+	if err := l.Add(t.Context(), Source{ID: "other", Topic: "chirp", URL: "https://lists.example/x"}); err != nil {
+		t.Error(err)
+	}
+}

@@ -122,6 +122,12 @@ func (r UpdateResult) isNews() bool { return r.Outcome != NotDue && r.Outcome !=
 // note puts into s what a look at it has brought.
 func (s *SourceState) note(r UpdateResult, now time.Time) {
 	s.Checked, s.Failed, s.Result = now, r.Outcome == Failed, string(r.Outcome)
+	switch {
+	case !s.Failed:
+		s.Failing = time.Time{}
+	case s.Failing.IsZero() || s.Failing.After(now): // by a clock that was ahead
+		s.Failing = now
+	}
 	switch r.Outcome {
 	case Failed:
 		s.Result = r.Err.Error()

@@ -88,6 +88,20 @@ func TestOutdated(t *testing.T) {
 	outdated("fetched", true)
 	mustBuild(t, l)
 	outdated("compiled", false)
+
+	// A clock that was ahead when the names were stored is no news for ever.
+	now = now.Add(1000 * time.Hour)
+	update(t, l, UpdateOptions{Force: true})
+	now = now.Add(-2000 * time.Hour)
+	mustBuild(t, l)
+	outdated("compiled by a clock that was put right", false)
+	update(t, l, UpdateOptions{Force: true})
+	outdated("fetched by it", true)
+	mustBuild(t, l)
+	if err := l.Remove(context.Background(), "local"); err != nil {
+		t.Fatal(err)
+	}
+	outdated("removed", true)
 }
 
 func TestUpdate(t *testing.T) {

@@ -100,6 +100,10 @@ func (f *File) SaveBackupWithout(ctx context.Context, leaveOut func(table string
 		return sentence(path, err)
 	}
 	left := min(most, int64(disk.Bavail)*int64(disk.Bsize)-spare)
+	// Tried into nothing first: flash that is written in vain wears all the same.
+	if err := f.backup(&boundedWriter{ctx: ctx, w: io.Discard, left: left, written: new(atomic.Uint64)}, leaveOut); err != nil {
+		return sentence(path, err)
+	}
 	return sentence(path, writeWhole(path, func(file *os.File) error {
 		return f.backup(&boundedWriter{ctx: ctx, w: file, left: left, written: &f.written}, leaveOut)
 	}))

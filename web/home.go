@@ -79,6 +79,7 @@ type Trouble string
 // The troubles that have words.
 const (
 	TroubleOffline  Trouble = "offline"  // no upstream answers
+	TroubleGone     Trouble = "gone"     // the names of a list are lost, and it cannot be fetched
 	TroubleStarter  Trouble = "starter"  // only the lists that came with the program
 	TroubleOldLists Trouble = "oldlists" // the lists have not been renewed for a while
 	TroubleStorage  Trouble = "storage"  // nothing can be written

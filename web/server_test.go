@@ -458,7 +458,7 @@ func TestEveryPageInEveryLanguage(t *testing.T) {
 	child.get("/me")
 	child.follow("/me/ask", "minutes", "30")
 	s.home.Block(netip.MustParseAddr(anas), "www.adult.example", s.now())
-	s.home.Trouble(web.TroubleOffline, web.TroubleStarter, web.TroubleOldLists, web.TroubleStorage, web.TroubleRestored, web.TroubleClock, web.TroubleFirewall, web.TroubleJump)
+	s.home.Trouble(web.TroubleOffline, web.TroubleGone, web.TroubleStarter, web.TroubleOldLists, web.TroubleStorage, web.TroubleRestored, web.TroubleClock, web.TroubleFirewall, web.TroubleJump)
 	for _, language := range []string{"en", "es", "fr", "de", "pt-BR", "ar", "ru", "zh-CN", "hi"} {
 		parent.language, child.language = language, language
 		for _, path := range []string{"/", "/people/1", "/people/2", "/requests", "/devices", "/activity", "/devices/1/log", "/devices/3/log", "/settings", "/setup", "/setup?step=3", "/check?site=tiktok.com", "/learn", "/help", "/nowhere", "/around", "/around/device", "/around/far"} {

@@ -136,10 +136,17 @@ type doctor struct {
 	free func(dir string) (bytes uint64, err error)
 
 	openFamily  func() (*household.Household, error)
-	openLibrary func() (*filter.Trie, blocklists.Build, error)
+	openLibrary func() (listsThere, error)
 
 	house *household.Household // nil: it could not be read
 	snap  *filter.Snapshot     // nil: likewise, or the lists
+}
+
+// listsThere is what blocklists.db holds.
+type listsThere struct {
+	trie       *filter.Trie
+	last, kept blocklists.Build
+	sources    []blocklists.SourceState
 }
 
 func (a *app) newDoctor(c *Config) *doctor {
@@ -155,16 +162,20 @@ func (a *app) newDoctor(c *Config) *doctor {
 		}
 		return family.Household(), nil
 	}
-	d.openLibrary = func() (trie *filter.Trie, last blocklists.Build, err error) {
+	d.openLibrary = func() (there listsThere, err error) {
 		library, err := a.openLibrary(c)
 		if err != nil {
-			return nil, last, err
+			return there, err
 		}
-		if last, err = library.LastBuild(); err != nil {
-			return nil, last, err
+		if there.last, err = library.LastBuild(); err != nil {
+			return there, err
 		}
-		trie, err = library.Snapshot()
-		return trie, last, err
+		if there.sources, err = library.Sources(); err != nil {
+			return there, err
+		}
+		there.kept = library.KeptBuild()
+		there.trie, err = library.Snapshot()
+		return there, err
 	}
 	return d
 }
@@ -229,7 +240,8 @@ func (d *doctor) testLists(context.Context) []finding {
 	if !ok {
 		return one(f)
 	}
-	trie, last, err := d.openLibrary()
+	there, err := d.openLibrary()
+	trie, last := there.trie, there.last
 	if trie != nil && d.house != nil {
 		d.snap = filter.NewSnapshot(trie, nil, d.house.Policies())
 	}
@@ -242,8 +254,31 @@ func (d *doctor) testLists(context.Context) []finding {
 	case age > oldLists:
 		return one(toMend("The lists are %d days old; `treehouse lists update` says what keeps them from being renewed.", int(age.Hours()/24)))
 	}
-	return one(isGood("The file is whole; %d names from %d sources, compiled %d hours ago.", trie.Names(), last.Sources, int(age.Hours())))
+	all := one(isGood("The file is whole; %d names from %d sources, compiled %d hours ago.", trie.Names(), last.Sources, int(age.Hours())))
+	return append(all, d.lookAtSources(there)...)
 }
+
+// lookAtSources finds what a list that cannot be fetched does to the others, and
+// what the next reboot would.
+func (d *doctor) lookAtSources(there listsThere) (all []finding) {
+	for _, s := range there.sources {
+		switch {
+		case !s.Away || !s.Failed:
+		case slices.Contains(there.last.Without, s.ID):
+			all = append(all, toMend("The names of the list %q are not in force: a reboot came before it could be fetched again, and it still cannot be; correct or remove it in lists.sources, or `treehouse lists remove %[1]s`.", s.ID))
+		default:
+			all = append(all, toMend("The list %q cannot be fetched since the last reboot, so no news of the others is in force yet; correct its url in lists.sources, or `treehouse lists remove %[1]s`.", s.ID))
+		}
+	}
+	if d.config.Storage.KeepLists > 0 && there.last.At.Sub(there.kept.At) > oldCopy {
+		all = append(all, toMend("A reboot without internet would begin with older lists, or none: there is no new copy in %s; make room there, or raise storage.keep_lists.", d.config.Storage.Dir))
+	}
+	return all
+}
+
+// oldCopy is how far the copy of the lists may be behind them: twice the day that
+// news waits for it.
+const oldCopy = 48 * time.Hour
 
 // testFiles: nobody else may read what a family has set up, and we may write it.
 func (d *doctor) testFiles(context.Context) []finding {

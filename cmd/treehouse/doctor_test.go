@@ -42,9 +42,14 @@ type patient struct {
 	dir   string
 	files map[string]string
 	reply func(network string, server netip.AddrPort, q resolver.Question) (resolver.Answer, error)
-	last  blocklists.Build
 	trie  *filter.Trie
+
+	last, kept blocklists.Build
+	sources    []blocklists.SourceState
 }
+
+// deadList is one whose names a reboot has taken, and whose server is gone.
+var deadList = blocklists.SourceState{Source: blocklists.Source{ID: "dead", URL: "https://dead.example/"}, Away: true, Failed: true}
 
 func newPatient(t *testing.T, trie *filter.Trie) *patient {
 	t.Helper()
@@ -83,7 +88,7 @@ func newPatient(t *testing.T, trie *filter.Trie) *patient {
 		},
 		free:        func(string) (uint64, error) { return 100 << 20, nil },
 		openFamily:  func() (*household.Household, error) { return house, nil },
-		openLibrary: func() (*filter.Trie, blocklists.Build, error) { return p.trie, p.last, nil },
+		openLibrary: func() (listsThere, error) { return listsThere{p.trie, p.last, p.kept, p.sources}, nil },
 	}
 	p.reply = wellAnswer
 	return p
@@ -171,6 +176,11 @@ func TestDoctor(t *testing.T) {
 		}, mend, "refused"},
 		{"damaged lists", "lists", func(p *patient) { os.Truncate(filepath.Join(p.dir, "blocklists.db"), 5000) }, mend, "damaged"},
 		{"no lists", "lists", func(p *patient) { p.last = blocklists.Build{} }, mend, "lists import"},
+		{"a list that holds the others back", "lists", func(p *patient) { p.sources = []blocklists.SourceState{deadList} }, mend, "no news of the others"},
+		{"a list that is gone", "lists", func(p *patient) {
+			p.sources, p.last.Without = []blocklists.SourceState{deadList}, []string{"dead"}
+		}, mend, "are not in force"},
+		{"no copy of the lists", "lists", func(p *patient) { p.config.Storage.KeepLists = 1 }, mend, "storage.keep_lists"},
 		{"old lists", "lists", func(p *patient) { p.last.At = doctorsNoon.AddDate(0, 0, -15) }, mend, "15 days"},
 		{"files for everybody", "files", func(p *patient) { os.Chmod(filepath.Join(p.dir, "household.db"), 0o644) }, mend, "chmod 600"},
 		{"no files", "files", func(p *patient) { os.Remove(filepath.Join(p.dir, "household.db")) }, untested, "looked at"},

@@ -97,7 +97,9 @@ left alone. What is there already is not fetched again, unless --force says so.`
 // compiles what is new. The catalogue comes first: sources name its topics.
 func (a *app) update(ctx context.Context, l *blocklists.Library, config *Config, named []string, opt blocklists.UpdateOptions) error {
 	var results []blocklists.UpdateResult
-	if r := config.Lists.Catalogue; (r.Path != "" || r.URL != "") && (len(named) == 0 || slices.Contains(named, blocklists.CatalogueID)) {
+	r := config.Lists.Catalogue
+	hasCatalogue := r.Path != "" || r.URL != ""
+	if hasCatalogue && (len(named) == 0 || slices.Contains(named, blocklists.CatalogueID)) {
 		result, err := l.UpdateCatalogue(ctx, opt)
 		if err != nil {
 			return err
@@ -105,10 +107,14 @@ func (a *app) update(ctx context.Context, l *blocklists.Library, config *Config,
 		results = append(results, result)
 	}
 	for _, s := range configuredSources(config) {
-		if err := l.Add(ctx, s); err != nil {
+		err := l.Add(ctx, s)
+		switch {
+		case err != nil && !hasCatalogue:
 			return &ConfigError{"lists.sources", s.ID + ": " + err.Error()}
-		}
-		if len(named) == 0 || slices.Contains(named, s.ID) {
+		case len(named) > 0 && !slices.Contains(named, s.ID):
+		case err != nil: // about a topic of that catalogue, which could not be had yet
+			results = append(results, blocklists.UpdateResult{ID: s.ID, Outcome: blocklists.Failed, Err: fmt.Errorf("source %q: %w", s.ID, err)})
+		default:
 			opt.IDs = append(opt.IDs, s.ID)
 		}
 	}
@@ -122,14 +128,9 @@ func (a *app) update(ctx context.Context, l *blocklists.Library, config *Config,
 		}
 	}
 	for _, id := range named {
-		if !slices.Contains(opt.IDs, id) && (id != blocklists.CatalogueID || len(results) == 0) {
+		if !slices.Contains(opt.IDs, id) && !slices.ContainsFunc(results, func(r blocklists.UpdateResult) bool { return r.ID == id }) {
 			return &usageError{fmt.Errorf("there is no source %q in lists.sources", id)}
 		}
-	}
-	if len(opt.IDs) == 0 && len(results) == 0 {
-		return a.print(updateResults(nil), func(w io.Writer) {
-			fmt.Fprintln(w, "There is nothing to fetch: lists.sources in the configuration is empty.")
-		})
 	}
 	if len(opt.IDs) > 0 {
 		ofSources, err := l.Update(ctx, opt)
@@ -147,6 +148,11 @@ func (a *app) update(ctx context.Context, l *blocklists.Library, config *Config,
 	if err := a.buildForCatalogue(ctx, l, isNew); err != nil && !errors.As(err, &away) {
 		return err
 	}
+	if len(results) == 0 {
+		return a.print(updateResults(nil), func(w io.Writer) {
+			fmt.Fprintln(w, "There is nothing to fetch: lists.sources in the configuration is empty.")
+		})
+	}
 	failed := 0
 	for _, r := range results {
 		if r.Outcome == blocklists.Failed {
@@ -155,6 +161,9 @@ func (a *app) update(ctx context.Context, l *blocklists.Library, config *Config,
 	}
 	if err := a.print(updateResults(results), func(w io.Writer) { printResults(w, results) }); err != nil {
 		return err
+	}
+	if failed > 0 && away != nil {
+		return fmt.Errorf("%d of %d sources failed: %w", failed, len(results), away)
 	}
 	if failed > 0 {
 		return fmt.Errorf("%d of %d sources failed; their last good lists stay", failed, len(results))
@@ -308,8 +317,12 @@ func (a *app) printSources(w io.Writer, sources []blocklists.SourceState, last b
 			topic = fmt.Sprintf("%d topics", len(s.Report.Topics))
 		}
 		switch {
+		case s.Away && slices.Contains(last.Without, s.ID):
+			state = "its names are not in force: they were not kept over a reboot and cannot be fetched: " + s.Result
 		case s.Held != nil:
 			state = "held: the new list changes too much"
+		case s.Failed && s.Away:
+			state = s.Result + " as kept over the reboot, and no news of the others is in force until it can be fetched"
 		case s.Failed:
 			state = s.Result
 		case s.Imported.IsZero():

@@ -193,6 +193,9 @@ func (h pagesHome) Health() []web.Trouble {
 	if h.d.wall.failed.Load() {
 		troubles = append(troubles, web.TroubleFirewall)
 	}
+	if h.d.without.Load() {
+		troubles = append(troubles, web.TroubleGone)
+	}
 	return troubles
 }
 

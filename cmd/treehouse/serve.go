@@ -67,6 +67,7 @@ type daemon struct {
 	compiled   *household.Household // nil at first
 	build      uint64               // the number of the build in force
 	edition    atomic.Uint64        // the number of the catalogue it was made with; 0: the built-in one
+	without    atomic.Bool          // whether it lacks the names of a list that is gone
 	taken      chan struct{}        // tells that other lists are in force
 
 	pages       *web.Server // nil: none
@@ -265,6 +266,7 @@ func (d *daemon) takeLists() error {
 	}
 	d.bind(trie)
 	d.edition.Store(build.Catalogue.Number)
+	d.without.Store(len(build.Without) > 0)
 	d.log.Info("lists in force", "names", trie.Names(), "bytes", trie.Size(), "catalogue", cmp.Or(build.Catalogue.String(), "built-in"))
 	d.sayWhatIsGone(trie)
 	debug.FreeOSMemory() // the lists that were in force until now, megabytes at once
@@ -353,11 +355,16 @@ const (
 )
 
 // updateLists asks the sources for news, each time in a process of its own:
-// what an update needs of memory ends with it.
+// what an update needs of memory ends with it. Lists that were imported by hand are
+// compiled again with the catalogue of a newer program.
 func (d *daemon) updateLists(ctx context.Context) error {
 	every := d.config.Lists.UpdateEvery
 	r := d.config.Lists.Catalogue
-	if every == 0 || len(d.config.Lists.Sources) == 0 && r.Path == "" && r.URL == "" {
+	last, err := d.library.LastBuild()
+	if err != nil {
+		return err
+	}
+	if every == 0 || len(d.config.Lists.Sources) == 0 && r.Path == "" && r.URL == "" && last.Number == 0 {
 		return nil
 	}
 	for wait := firstUpdate; ; {

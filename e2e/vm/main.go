@@ -502,7 +502,8 @@ func (s *story) keepHand() error {
 func (s *story) takeLarge() error {
 	begun := time.Now()
 	for _, feed := range []struct{ file, name, figure string }{{"large.db", largeName, "1m"}, {"larger.db", largerName, "1m_updated"}} {
-		if _, err := s.on(fmt.Sprintf("wget -q -O %[3]s/new http://%[1]s:%[2]d/%[4]s && sync && mv %[3]s/new %[3]s/blocklists.db && sync", hostAddress, s.net.listPort, s.lists(), feed.file)); err != nil {
+		take := fmt.Sprintf("wget -q -O %[3]s/new http://%[1]s:%[2]d/%[4]s && sync && mv %[3]s/new %[3]s/blocklists.db && sync", hostAddress, s.net.listPort, s.lists(), feed.file)
+		if _, err := s.router.run(s.limit(importTime), take); err != nil { // UBIFS packs megabytes of it
 			return err
 		}
 		if err := s.filters(feed.name); err != nil {

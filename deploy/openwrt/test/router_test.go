@@ -109,7 +109,7 @@ func newSystem(t *testing.T) *router {
 	r.must(os.CopyFS(r.root, os.DirFS("root")))
 	r.copy(busybox, "bin/busybox")
 	r.must(os.Symlink("busybox", r.path("bin/sh")))
-	for _, tool := range strings.Fields("sed awk cat rm mkdir chmod chown sleep tr ls grep") {
+	for _, tool := range strings.Fields("sed awk cat rm mkdir chmod chown sleep tr ls du grep") {
 		r.must(os.Symlink("busybox", r.path("bin/"+tool)))
 	}
 	self, err := commands()
@@ -543,6 +543,28 @@ func TestSettings(t *testing.T) {
 			t.Error("it is lost")
 		}
 	})
+}
+
+// TestSysupgradeKeeps: what sysupgrade packs in memory is the family's, and the
+// lists unless they are large.
+func TestSysupgradeKeeps(t *testing.T) {
+	r := newRouter(t)
+	r.must(os.MkdirAll(r.path("etc/treehouse"), 0o700))
+	const all = "/etc/treehouse\n/etc/treehouse/\n/etc/treehouse/blocklists.db\n/etc/treehouse/blocklists.db.writer\n/etc/treehouse/blocklists.kept\n/etc/treehouse/catalogue.seen\n/etc/treehouse/household.db\n"
+	const few = "/etc/treehouse/blocklists.db.writer\n/etc/treehouse/blocklists.kept\n/etc/treehouse/catalogue.seen\n/etc/treehouse/household.db\n"
+	keeps := func(what, want string) {
+		t.Helper()
+		r.write("tmp/sysupgrade.conffiles", all)
+		r.sh("sysupgrade_init_conffiles=add_conffiles; . /lib/upgrade/treehouse.sh; set -- $sysupgrade_init_conffiles; [ $1 = add_conffiles ] && $2 /tmp/sysupgrade.conffiles")
+		if got := r.read("tmp/sysupgrade.conffiles"); got != want {
+			t.Errorf("%s: it keeps\n%s", what, got)
+		}
+	}
+	keeps("no lists", all)
+	r.must(os.WriteFile(r.path("etc/treehouse/blocklists.db"), make([]byte, 6<<20), 0o600))
+	keeps("small lists", all)
+	r.must(os.WriteFile(r.path("etc/treehouse/blocklists.db"), make([]byte, 17<<20), 0o600))
+	keeps("large lists", few)
 }
 
 func TestAfterAFlashWithoutThePackage(t *testing.T) {
