@@ -1,7 +1,9 @@
 package web
 
 import (
+	"bytes"
 	"crypto/hmac"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -56,18 +58,55 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			http.Error(w, "This name is not one of this house.", http.StatusMisdirectedRequest)
 			return
 		}
+		r.Body = heard(http.MaxBytesReader(w, r.Body, maxForm))
 		if r.URL.Path != "/live" && r.URL.Path != "/api/v1/events" { // these stay open
 			select {
 			case s.slots <- struct{}{}:
-				defer func() { <-s.slots }()
 			case <-r.Context().Done():
 				return
 			}
+			free := sync.OnceFunc(func() { <-s.slots })
+			defer free()
+			w = &answering{w, free}
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 		next.ServeHTTP(w, r)
 	})
 }
+
+// heard takes a request's body in before anything is held for it: whoever sends
+// byte by byte waits alone.
+func heard(body io.Reader) io.ReadCloser {
+	raw, err := io.ReadAll(body)
+	if err == nil {
+		err = io.EOF
+	}
+	return io.NopCloser(io.MultiReader(bytes.NewReader(raw), failing{err}))
+}
+
+// failing is where a body ends, well or not.
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+// answering lets the next request in as soon as there is an answer to this one:
+// our answers are made whole, and whoever does not take theirs waits alone.
+type answering struct {
+	http.ResponseWriter
+	free func()
+}
+
+func (a *answering) WriteHeader(status int) {
+	a.free()
+	a.ResponseWriter.WriteHeader(status)
+}
+
+func (a *answering) Write(b []byte) (int, error) {
+	a.free()
+	return a.ResponseWriter.Write(b)
+}
+
+// Unwrap is for http.ResponseController.
+func (a *answering) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
 // isOurHost tells whether the Host is one we answer to: a configured name, to
 // the letter, or the very address the connection came to, which no foreign
@@ -158,6 +197,9 @@ func (s *Server) formToken(v *visitor) string {
 func (s *Server) isOwnForm(r *http.Request, v *visitor) bool {
 	origin, err := url.Parse(r.Header.Get("Origin"))
 	if err != nil || origin.Host == "" || !strings.EqualFold(origin.Host, r.Host) {
+		return false
+	}
+	if r.TLS != nil && origin.Scheme != "https" { // the page without TLS under the same name may be anybody's
 		return false
 	}
 	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" {
