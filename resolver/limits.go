@@ -94,6 +94,12 @@ const (
 	tcpConnections = 512
 	// tcpPerClient is how many of them one address may have.
 	tcpPerClient = 128
+	// unsentMax bounds the replies, in bytes, that wait until their clients take
+	// them over TCP, and as much again over TLS.
+	unsentMax = 4 << 20
+	// unsentPerClient is how many of them are one client's: a pipeline of long
+	// ones, or sixteen of the longest.
+	unsentPerClient = unsentMax / 4
 	// secretConnections bounds the connections over TLS, about 45 KiB each:
 	// 6 MiB.
 	secretConnections = 128

@@ -46,7 +46,10 @@ func (s *Server) prepareSecret() {
 	sec.web = &http.Server{
 		Handler: http.HandlerFunc(s.answerHTTPS), ConnState: sec.follow, TLSConfig: sec.settings[HTTPS],
 		ReadTimeout: handshakeTime, WriteTimeout: tcpIdle, IdleTimeout: tcpIdle, MaxHeaderBytes: httpHeaderMax,
-		HTTP2:    &http.HTTP2Config{MaxConcurrentStreams: tcpPipeline},
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: tcpPipeline, MaxReadFrameSize: httpReadMax,
+			MaxReceiveBufferPerStream: httpReadMax, MaxReceiveBufferPerConnection: httpReceiveMax,
+		},
 		ErrorLog: slog.NewLogLogger(s.config.Logger.Handler(), slog.LevelDebug),
 	}
 }
@@ -115,7 +118,7 @@ func (s *Server) isAway(q *query, token string) bool {
 func (s *Server) serveTLS(l *net.TCPListener, over Transport) error {
 	opening := &s.listeners.secret.opening
 	return accept(l, func(conn *net.TCPConn, client netip.AddrPort) {
-		c := newConn(conn, client)
+		c := s.stranger(newConn(conn, client))
 		closed, ok := opening.add(c)
 		s.metrics.LimitHandshakes.Add(uint64(closed))
 		if !ok {
@@ -124,6 +127,15 @@ func (s *Server) serveTLS(l *net.TCPListener, over Transport) error {
 		}
 		s.tasks.Go(func() { s.begin(c, over) })
 	})
+}
+
+// stranger has a connection from outside counted by its network: an IPv6 address
+// there is one of 2^64 that somebody has.
+func (s *Server) stranger(c *tcpConn) *tcpConn {
+	if addr := c.client.Addr(); addr.Is6() && !s.admits(addr) {
+		c.counted = netip.PrefixFrom(addr, 64).Masked().Addr()
+	}
+	return c
 }
 
 // begin begins TLS on a connection and hands it to what is spoken over it.
