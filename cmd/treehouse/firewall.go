@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -173,6 +174,10 @@ func (d *daemon) applyFirewall(p pauses, now time.Time) {
 		d.wall.applied.Add(1)
 		d.wall.paused.Store(int64(len(rules.Paused)))
 	}
+	if missing := missingInterfaces(c.Interfaces); len(missing) > 0 {
+		inForce = inForce && len(missing) < len(c.Interfaces)+len(c.Networks)
+		err = errors.Join(err, fmt.Errorf("no packet of the home meets the rules by %s: this machine has no such interface; `ip link` shows the names for firewall.interfaces", strings.Join(missing, ", ")))
+	}
 	d.wall.ready.Store(inForce)
 	d.wall.failed.Store(!inForce)
 	if err != nil {
@@ -189,8 +194,19 @@ func (d *daemon) applyFirewall(p pauses, now time.Time) {
 	case errors.Is(err, firewall.ErrUnavailable):
 		d.log.Warn("names are filtered, and running connections go on when somebody is paused", "err", err)
 	default:
-		d.log.Error("the firewall is as it was before", "err", err)
+		d.log.Error("the firewall does not hold what the rules say", "err", err)
 	}
+}
+
+// missingInterfaces are those of a configuration that this machine does not have,
+// misspelt or not there yet: no packet comes in by them, so none meets a rule.
+func missingInterfaces(names []string) (missing []string) {
+	for _, name := range names {
+		if _, err := net.InterfaceByName(name); err != nil {
+			missing = append(missing, name)
+		}
+	}
+	return missing
 }
 
 // words is what an error says, nothing where there is none.
