@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 
@@ -208,12 +209,13 @@ func (s *Server) isOwnForm(r *http.Request, v *visitor) bool {
 	return hmac.Equal([]byte(r.PostFormValue("_token")), []byte(s.formToken(v)))
 }
 
-// limitListener bounds the connections that are open at once, so that one
-// device cannot take all of them.
+// limitListener bounds the connections that are open at once. When there is one
+// too many, whoever has the most of them makes room: a device may take as many
+// addresses as it likes, and is not to take everybody's place with them.
 type limitListener struct {
 	net.Listener
 	mu   sync.Mutex
-	open int
+	open []*limitedConn // the oldest first
 	each map[netip.Addr]int
 }
 
@@ -221,7 +223,8 @@ func newLimitListener(l net.Listener) *limitListener {
 	return &limitListener{Listener: l, each: map[netip.Addr]int{}}
 }
 
-// Accept waits for a connection that is within the limits; others are closed.
+// Accept waits for a connection of an address that has not too many; others are
+// closed.
 func (l *limitListener) Accept() (net.Conn, error) {
 	for {
 		c, err := l.Listener.Accept()
@@ -229,35 +232,55 @@ func (l *limitListener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		at, _ := netip.ParseAddrPort(c.RemoteAddr().String())
-		addr := at.Addr().Unmap()
-		l.mu.Lock()
-		ok := l.open < maxConns && l.each[addr] < maxConnsEach
-		if ok {
-			l.open++
-			l.each[addr]++
+		if limited := (&limitedConn{c, l, at.Addr().Unmap()}); l.admit(limited) {
+			return limited, nil
 		}
-		l.mu.Unlock()
-		if !ok {
-			c.Close()
-			continue
-		}
-		return &limitedConn{Conn: c, done: sync.OnceFunc(func() {
-			l.mu.Lock()
-			defer l.mu.Unlock()
-			l.open--
-			if l.each[addr]--; l.each[addr] == 0 {
-				delete(l.each, addr)
+		c.Close()
+	}
+}
+
+func (l *limitListener) admit(c *limitedConn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.each[c.addr] >= maxConnsEach {
+		return false
+	}
+	if len(l.open) >= maxConns {
+		out := l.open[0]
+		for _, other := range l.open {
+			if l.each[other.addr] > l.each[out.addr] {
+				out = other
 			}
-		})}, nil
+		}
+		out.Conn.Close()
+		l.forget(out)
+	}
+	l.open = append(l.open, c)
+	l.each[c.addr]++
+	return true
+}
+
+// forget takes a connection out, once. The caller holds mu.
+func (l *limitListener) forget(c *limitedConn) {
+	i := slices.Index(l.open, c)
+	if i < 0 {
+		return
+	}
+	l.open = slices.Delete(l.open, i, i+1)
+	if l.each[c.addr]--; l.each[c.addr] == 0 {
+		delete(l.each, c.addr)
 	}
 }
 
 type limitedConn struct {
 	net.Conn
-	done func()
+	of   *limitListener
+	addr netip.Addr
 }
 
 func (c *limitedConn) Close() error {
-	c.done()
+	c.of.mu.Lock()
+	c.of.forget(c)
+	c.of.mu.Unlock()
 	return c.Conn.Close()
 }

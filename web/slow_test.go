@@ -89,6 +89,18 @@ func (p pipes) isServedOnce(t *testing.T, from string) {
 	}
 }
 
+// TestManyAddresses: a device that holds connections open from every address it
+// can take keeps nobody out.
+func TestManyAddresses(t *testing.T) {
+	p := newStage(t, nil).serving()
+	for i := range 120 {
+		ours, theirs := net.Pipe()
+		t.Cleanup(func() { ours.Close() })
+		p.conns <- pipe{theirs, &net.TCPAddr{IP: net.ParseIP(fmt.Sprintf("fd00::%x", 1+i%12)), Port: 40000}}
+	}
+	p.isServed(t)
+}
+
 // TestSlowBodies: forms that come byte by byte, more than are worked on at once,
 // keep nobody from the pages.
 func TestSlowBodies(t *testing.T) {
