@@ -176,3 +176,36 @@ func TestUnread(t *testing.T) {
 		return len(conns.unsent) == 0 && conns.held == 0
 	})
 }
+
+// TestNoTTLPastTheRules asks what a child may ask, in every way that is answered
+// without an upstream or from the cache: nothing is good for longer than the rules.
+func TestNoTTLPastTheRules(t *testing.T) {
+	s := testServer(t, func(c *Config) {
+		c.Local, c.LocalDomains = houseNames{}, []filter.Name{filter.MustName("lan")}
+	})
+	remember(t, s, "www.example. 3600 IN A 192.0.2.7")
+	remember(t, s, "alias.example. 3600 IN CNAME www.example.", "www.example. 3600 IN A 192.0.2.7")
+	for name, qtype := range map[string]uint16{
+		"www.example.": dns.TypeA, "alias.example.": dns.TypeA, "any.example.": dns.TypeANY, "anas-tablet.lan.": dns.TypeA,
+		"www.adult.example.": dns.TypeA, "x.adult.example.": dns.TypeHTTPS, "x.invalid.": dns.TypeA, "lan.": dns.TypeA, "localhost.": dns.TypeA,
+	} {
+		m := new(dns.Msg)
+		m.SetQuestion(name, qtype)
+		p, err := m.Pack()
+		if err != nil {
+			t.Fatal(err)
+		}
+		reply := s.Handle(t.Context(), netip.MustParseAddrPort("192.168.1.20:5353"), HTTPS, p)
+		if err := m.Unpack(reply); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for _, rr := range append(m.Answer, m.Ns...) {
+			if rr.Header().Ttl > ttlSupervised {
+				t.Errorf("%s: %v", name, rr)
+			}
+		}
+		if n := freshness(reply); n > ttlSupervised {
+			t.Errorf("%s is kept for %d s by HTTP", name, n)
+		}
+	}
+}
