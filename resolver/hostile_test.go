@@ -209,3 +209,33 @@ func TestNoTTLPastTheRules(t *testing.T) {
 		}
 	}
 }
+
+// TestStrangersOverHTTPS: strangers who begin TLS and show nothing, from many
+// addresses, end no connection of a device that has shown its token.
+func TestStrangersOverHTTPS(t *testing.T) {
+	s, overTLS, overHTTPS, _ := secretServer(t, nil)
+	working, err := dialTLS("127.0.0.1", overTLS, benToken+".dns.example.net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer working.Close()
+	if _, err := askOn(working, "www.example."); err != nil {
+		t.Fatal(err)
+	}
+	for i := range secretConnections + 22 {
+		conn, err := dialTLS(fmt.Sprintf("127.0.1.%d", 1+i%15), overHTTPS, "dns.example.net", "http/1.1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+	}
+	if _, err := askOn(working, "www.example."); err != nil {
+		t.Errorf("one that worked: %v", err)
+	}
+	if m, r := askHTTPS(t, client("127.0.0.1", "dns.example.net"), "https://"+overHTTPS+httpPath+"/"+benToken, "www.example."); m == nil {
+		t.Errorf("a new one, with the token in the path: %v", r)
+	}
+	if n := s.listeners.secret.strangers.count(); n > strangersMax {
+		t.Errorf("%d strangers at once", n)
+	}
+}

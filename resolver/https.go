@@ -65,10 +65,10 @@ func (sec *secret) follow(conn net.Conn, state http.ConnState) {
 	switch {
 	case c == nil:
 	case state == http.StateActive:
-		sec.conns.busy(c)
+		c.kind.busy(c)
 	case state == http.StateClosed, state == http.StateHijacked:
 		delete(sec.inHTTP, conn)
-		sec.conns.remove(c)
+		c.kind.remove(c)
 	}
 }
 

@@ -106,6 +106,12 @@ const (
 	// secretPerClient is how many of them one address may have: a mobile
 	// provider gives a family's phones one, and a browser opens six.
 	secretPerClient = 32
+	// strangersMax bounds those of them, beside the others, that are from outside
+	// and have shown no token yet, which over HTTPS may still come in the path: any
+	// number of them ends none that works. 2 MiB.
+	strangersMax = 48
+	// strangersPerClient is how many of them one address may have.
+	strangersPerClient = 16
 	// openingMax bounds the connections on which TLS has not begun yet. They are
 	// counted apart, so that any number of half-open ones ends none that works.
 	openingMax = 64

@@ -18,9 +18,10 @@ type secret struct {
 	tls, https []*net.TCPListener
 	settings   map[Transport]*tls.Config
 
-	opening connections // on which TLS has not begun
-	conns   connections // on which it has
-	guesses *limiter    // of strangers over HTTPS
+	opening   connections // on which TLS has not begun
+	conns     connections // on which it has, of who is at home or has shown a token
+	strangers connections // and of who has not, over HTTPS
+	guesses   *limiter    // of strangers over HTTPS
 
 	web   *http.Server
 	ready chan net.Conn // on which HTTP can begin
@@ -37,6 +38,7 @@ func (s *Server) prepareSecret() {
 	sec := &s.listeners.secret
 	sec.opening = connections{most: openingMax, each: openingPerClient, fair: true}
 	sec.conns = connections{most: secretConnections, each: secretPerClient}
+	sec.strangers = connections{most: strangersMax, each: strangersPerClient, fair: true}
 	if s.config.Secret.Certificate == nil {
 		return
 	}
@@ -157,7 +159,11 @@ func (s *Server) begin(c *tcpConn, over Transport) {
 	raw.SetDeadline(time.Time{})
 	c.conn = conn
 	c.token = s.tokenOf(conn.ConnectionState().ServerName)
-	closed, ok := sec.conns.add(c)
+	kind := &sec.conns
+	if c.token == "" && !s.admits(c.client.Addr()) {
+		kind = &sec.strangers
+	}
+	closed, ok := kind.add(c)
 	s.metrics.LimitConnections.Add(uint64(closed))
 	switch {
 	case !ok:
@@ -215,6 +221,7 @@ func (sec *secret) closeAll() {
 	}
 	sec.opening.closeAll()
 	sec.conns.closeAll()
+	sec.strangers.closeAll()
 	if sec.web != nil {
 		sec.web.Close()
 	}
