@@ -365,8 +365,8 @@ func TestHome(t *testing.T) {
 	})
 
 	t.Run("a paused device that says it has a website's address takes it from nobody", func(t *testing.T) {
-		for _, claim := range []struct{ host, router, bits string }{{website, "192.168.1.1", "32"}, {website6, "fd01::1", "128"}} {
-			h.run("ip -n %s addr add %s/%s dev eth0", h.ana, claim.host, claim.bits)
+		for _, claim := range []struct{ host, router, bits, nodad string }{{website, "192.168.1.1", "32", ""}, {website6, "fd01::1", "128", "nodad"}} {
+			h.run("ip -n %s addr add %s/%s dev eth0 %s", h.ana, claim.host, claim.bits, claim.nodad)
 			h.inside(h.ana, func() {
 				d := net.Dialer{LocalAddr: &net.UDPAddr{IP: net.ParseIP(claim.host)}}
 				c, err := d.Dial("udp", net.JoinHostPort(claim.router, fmt.Sprint(h.port)))
