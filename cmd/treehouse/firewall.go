@@ -78,6 +78,9 @@ func (d *daemon) keepFirewall(ctx context.Context) error {
 	if !d.config.Firewall.Enabled {
 		return nil
 	}
+	if near := resolversInHome(d.config); len(near) > 0 {
+		d.log.Warn("a resolver in the home is asked, and the firewall leads what it asks outside back to us", "servers", near, "remedy", "name one outside in upstream.servers")
+	}
 	var applied time.Time // of the monotonic clock: what was last put in force stands since
 	for {
 		now := d.clock.Now()
@@ -207,6 +210,30 @@ func missingInterfaces(names []string) (missing []string) {
 		}
 	}
 	return missing
+}
+
+// resolversInHome are the upstreams whose own questions the firewall takes for a
+// device's: port 53 leads back to us, and other ways are refused.
+func resolversInHome(c *Config) (near []netip.AddrPort) {
+	home := slices.Clone(c.Firewall.Networks)
+	for _, name := range c.Firewall.Interfaces {
+		link, err := net.InterfaceByName(name)
+		if err != nil {
+			continue
+		}
+		addrs, _ := link.Addrs() // none: nobody is near
+		for _, a := range addrs {
+			if p, err := netip.ParsePrefix(a.String()); err == nil {
+				home = append(home, p)
+			}
+		}
+	}
+	for _, server := range c.Upstream.Servers {
+		if !isOurs(server.Addr()) && slices.ContainsFunc(home, func(p netip.Prefix) bool { return p.Contains(server.Addr()) }) {
+			near = append(near, server)
+		}
+	}
+	return near
 }
 
 // words is what an error says, nothing where there is none.
