@@ -151,8 +151,10 @@ type mac [macLen]byte
 
 // pauses joins the devices of r that are to be paused, exempt ones left out,
 // with the addresses that the neighbour table knows for them. A device that is
-// listed twice keeps the longer pause.
-func (r Rules) pauses(neighbours map[mac][]netip.Addr) (macs map[mac]time.Duration, addrs map[netip.Addr]time.Duration) {
+// listed twice keeps the longer pause. A device may say that it has any address:
+// one that is neither private nor on one of our links is a server's, which
+// nobody else is to miss.
+func (r Rules) pauses(neighbours map[mac][]netip.Addr, links []netip.Prefix) (macs map[mac]time.Duration, addrs map[netip.Addr]time.Duration) {
 	exempt := make(map[mac]bool, len(r.Exempt))
 	spared := make(map[netip.Addr]bool)
 	for _, m := range r.Exempt {
@@ -176,13 +178,22 @@ func (r Rules) pauses(neighbours map[mac][]netip.Addr) (macs map[mac]time.Durati
 			for _, a := range list {
 				// The same addresses mean another device on every link, so they
 				// cannot stand for this one; they are never forwarded either.
-				if a = a.Unmap().WithZone(""); a.IsGlobalUnicast() && !spared[a] {
+				if a = a.Unmap().WithZone(""); a.IsGlobalUnicast() && !spared[a] && (a.IsPrivate() || within(links, a)) {
 					keepLonger(addrs, a, pause)
 				}
 			}
 		}
 	}
 	return macs, addrs
+}
+
+func within(links []netip.Prefix, a netip.Addr) bool {
+	for _, p := range links {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
 }
 
 // keepLonger notes the longer of two pauses; zero is the longest, it has no end.

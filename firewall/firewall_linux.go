@@ -2,6 +2,7 @@ package firewall
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"syscall"
 	"time"
@@ -61,7 +62,11 @@ func Apply(r Rules) error {
 	if err != nil {
 		return fmt.Errorf("firewall: cannot read the neighbour table: %w", err)
 	}
-	macs, addrs := r.pauses(known)
+	links, err := ownLinks()
+	if err != nil {
+		return fmt.Errorf("firewall: cannot read the addresses of this machine: %w", err)
+	}
+	macs, addrs := r.pauses(known, links)
 	if err := replaceTable(r, macs, addrs).commit(); err != nil {
 		return fmt.Errorf("firewall: %w", err)
 	}
@@ -75,6 +80,17 @@ func Apply(r Rules) error {
 		return fmt.Errorf("firewall: devices are paused, but %w: %w; on OpenWrt, install kmod-nf-conntrack-netlink", ErrNotCut, err)
 	}
 	return nil
+}
+
+// ownLinks are the networks that this machine is in.
+func ownLinks() (links []netip.Prefix, err error) {
+	addrs, err := net.InterfaceAddrs()
+	for _, a := range addrs {
+		if p, err := netip.ParsePrefix(a.String()); err == nil {
+			links = append(links, p)
+		}
+	}
+	return links, err
 }
 
 // Remove takes the table away, and with it every effect of this package. It is

@@ -85,9 +85,10 @@ var (
 func TestWhoIsPaused(t *testing.T) {
 	addr := netip.MustParseAddr
 	known := map[mac][]netip.Addr{
-		mac(ana): {addr("192.168.1.10"), addr("fd01::a"), addr("fe80::a")},
+		mac(ana): {addr("192.168.1.10"), addr("fd01::a"), addr("2001:db8:1::a"), addr("fe80::a"), addr("203.0.113.80"), addr("2001:db8:80::1")},
 		mac(ben): {addr("192.168.1.11")},
 	}
+	links := prefixes("192.168.1.1/24", "2001:db8:1::1/64")
 	tests := []struct {
 		name  string
 		rules Rules
@@ -95,16 +96,16 @@ func TestWhoIsPaused(t *testing.T) {
 		addrs []string
 	}{
 		{"nobody", Rules{}, 0, nil},
-		{"a device with what the kernel knows, but nothing of one link only",
-			Rules{Paused: []Device{{MAC: ana}}}, 1, []string{"192.168.1.10", "fd01::a"}},
+		{"a device with what the kernel knows, but nothing of one link only, and no server's",
+			Rules{Paused: []Device{{MAC: ana}}}, 1, []string{"192.168.1.10", "2001:db8:1::a", "fd01::a"}},
 		{"and what the caller knows",
-			Rules{Paused: []Device{{MAC: ana, Addresses: []netip.Addr{addr("::ffff:192.168.1.20")}}}}, 1, []string{"192.168.1.10", "192.168.1.20", "fd01::a"}},
+			Rules{Paused: []Device{{MAC: ana, Addresses: []netip.Addr{addr("::ffff:192.168.1.20")}}}}, 1, []string{"192.168.1.10", "192.168.1.20", "2001:db8:1::a", "fd01::a"}},
 		{"an exempt one is not", Rules{Paused: []Device{{MAC: ana}, {MAC: ben}}, Exempt: []net.HardwareAddr{ana}}, 1, []string{"192.168.1.11"}},
 		{"nor by an address that it has taken over",
-			Rules{Paused: []Device{{MAC: ana, Addresses: []netip.Addr{addr("192.168.1.11")}}}, Exempt: []net.HardwareAddr{ben}}, 1, []string{"192.168.1.10", "fd01::a"}},
+			Rules{Paused: []Device{{MAC: ana, Addresses: []netip.Addr{addr("192.168.1.11")}}}, Exempt: []net.HardwareAddr{ben}}, 1, []string{"192.168.1.10", "2001:db8:1::a", "fd01::a"}},
 	}
 	for _, test := range tests {
-		macs, addrs := test.rules.pauses(known)
+		macs, addrs := test.rules.pauses(known, links)
 		var got []string
 		for a := range addrs {
 			got = append(got, a.String())
@@ -124,7 +125,7 @@ func TestTheLongerPauseWins(t *testing.T) {
 		{time.Hour, 0, 0},
 		{time.Hour, MaxPause + 1, 0},
 	} {
-		macs, _ := Rules{Paused: []Device{{MAC: ana, For: test.first}, {MAC: ana, For: test.second}}}.pauses(nil)
+		macs, _ := Rules{Paused: []Device{{MAC: ana, For: test.first}, {MAC: ana, For: test.second}}}.pauses(nil, nil)
 		if got := macs[mac(ana)]; got != test.want {
 			t.Errorf("paused for %s and for %s it is %s, want %s", test.first, test.second, got, test.want)
 		}

@@ -364,6 +364,31 @@ func TestHome(t *testing.T) {
 		h.answered(t, h.ana, "tcp", website6, portHTTPS, "internet")
 	})
 
+	t.Run("a paused device that says it has a website's address takes it from nobody", func(t *testing.T) {
+		for _, claim := range []struct{ host, router, bits, nodad string }{{website, "192.168.1.1", "32", ""}, {website6, "fd01::1", "128", "nodad"}} {
+			h.run("ip -n %s addr add %s/%s dev eth0 %s", h.ana, claim.host, claim.bits, claim.nodad)
+			h.inside(h.ana, func() {
+				d := net.Dialer{LocalAddr: &net.UDPAddr{IP: net.ParseIP(claim.host)}}
+				c, err := d.Dial("udp", net.JoinHostPort(claim.router, fmt.Sprint(h.port)))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				c.Write([]byte("who?")) // the router learns who says so
+				c.Close()
+			})
+			h.run("ip -n %s addr del %s/%s dev eth0", h.ana, claim.host, claim.bits)
+		}
+		r := h.rules()
+		r.Paused = []Device{{MAC: ana, Addresses: []netip.Addr{netip.MustParseAddr(website)}}}
+		h.apply(t, r)
+		h.answered(t, h.ben, "tcp", website, portHTTPS, "internet")
+		h.answered(t, h.ben, "tcp", website6, portHTTPS, "internet")
+		if _, err := h.ask(h.ana, "tcp", quadNine, portHTTPS); err == nil {
+			t.Error("the paused device reaches the internet")
+		}
+	})
+
 	for _, host := range []string{website, website6} {
 		t.Run("a running download is cut by a pause, a sibling's is not, from "+host, func(t *testing.T) {
 			h.apply(t, h.rules())

@@ -30,13 +30,14 @@ type owner struct {
 func (h *Household) Clients(network *Network) *Clients {
 	c := &Clients{byAddr: map[netip.Addr]owner{}, byMAC: map[MAC]owner{}}
 	byClient := map[string]owner{}
+	hasMAC := map[DeviceID]bool{}
 	for _, d := range h.Devices {
 		o := owner{d.ID, d.Person, d.policy()}
 		for _, a := range d.Addrs {
 			c.byAddr[a] = o
 		}
 		for _, m := range d.MACs {
-			c.byMAC[m] = o
+			c.byMAC[m], hasMAC[d.ID] = o, true
 		}
 		for _, id := range d.Clients {
 			byClient[id] = o
@@ -57,18 +58,22 @@ func (h *Household) Clients(network *Network) *Clients {
 	if network == nil {
 		return c
 	}
+	leased := map[netip.Addr]bool{} // to a device that is known by a MAC
 	for _, l := range network.Leases {
-		if o, ok := byClient[l.Client]; ok && l.Client != "" {
-			c.byAddr[l.Addr] = o
+		// A device chooses its client identifier, and everybody hears a parent's: one
+		// that comes with another MAC proves nothing.
+		if o, ok := byClient[l.Client]; ok && l.Client != "" && (l.MAC == MAC{} || !hasMAC[o.device]) {
+			c.byAddr[l.Addr], leased[l.Addr] = o, hasMAC[o.device]
 		}
 		if o, ok := c.byMAC[l.MAC]; ok && l.MAC != (MAC{}) {
-			c.byAddr[l.Addr] = o
+			c.byAddr[l.Addr], leased[l.Addr] = o, true
 		}
 	}
-	// What is seen now wins over what was leased or written down.
+	// What is seen now wins over what was leased or written down, a MAC that nobody
+	// knows too: an address can be taken.
 	for addr, mac := range network.Neighbours {
 		o, known := c.byMAC[mac]
-		if known || h.knownOtherwise(addr) {
+		if known || leased[addr] || h.knownOtherwise(addr) {
 			c.byAddr[addr] = o
 		}
 	}

@@ -59,6 +59,9 @@ func NewMail(c MailConfig) (*Mail, error) {
 	if m.config.TLS == nil {
 		m.config.TLS = &tls.Config{}
 	}
+	if m.config.TLS.Time == nil {
+		m.config.TLS.Time = c.Now
+	}
 	if m.config.TLS.ServerName == "" {
 		m.config.TLS.ServerName = m.host
 	}

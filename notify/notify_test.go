@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -121,7 +122,7 @@ func server(t *testing.T, codes ...int) (url string, got *[]posted) {
 
 func TestWebhook(t *testing.T) {
 	url, got := server(t, 302, 403, 500, 429)
-	w, err := NewWebhook(url, true)
+	w, err := NewWebhook(url, true, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,21 +140,53 @@ func TestWebhook(t *testing.T) {
 		t.Errorf("%d requests, the last %+v", len(*got), last)
 	}
 	for to, plain := range map[string]bool{"http://host.example/x": false, "ftp://host.example": true, "": true, "https://": true, "https://%zz/secret": true} {
-		if _, err := NewWebhook(to, plain); err == nil || strings.Contains(err.Error(), "secret") {
+		if _, err := NewWebhook(to, plain, nil); err == nil || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%q: %v", to, err)
 		}
 	}
 	closed := httptest.NewServer(nil)
 	closed.Close()
-	w, _ = NewWebhook(closed.URL+"/secret-path", true)
+	w, _ = NewWebhook(closed.URL+"/secret-path", true, nil)
 	if err := w.Send(t.Context(), ana); err == nil || strings.Contains(err.Error(), "secret") {
 		t.Errorf("a server that is down: %v", err)
 	}
 }
 
+// TestClockOfCertificates: they are checked by the time that we go by, and not by
+// a clock that nobody has set.
+func TestClockOfCertificates(t *testing.T) {
+	s := httptest.NewTLSServer(nil)
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	t.Cleanup(s.Close)
+	late := func() time.Time { return time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC) }
+	w, _ := NewWebhook(s.URL, false, late)
+	n, _ := NewNtfy(s.URL+"/topic", "", false, late)
+	for _, to := range []Sender{w, n} {
+		if err := to.Send(t.Context(), ana); err == nil || !strings.Contains(err.Error(), "expired") {
+			t.Errorf("%T: %v", to, err)
+		}
+	}
+	m, err := NewMail(MailConfig{Server: "mail.example:465", From: "a@home.example", To: "a@home.example", Now: late})
+	if err != nil || !m.config.TLS.Time().Equal(late()) {
+		t.Errorf("mail: %v", err)
+	}
+}
+
+// TestLongHeaders: what a hostile server says before its answer is not held.
+func TestLongHeaders(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Long", strings.Repeat("x", 1<<20))
+	}))
+	t.Cleanup(s.Close)
+	w, _ := NewWebhook(s.URL, true, nil)
+	if err := w.Send(t.Context(), ana); err == nil {
+		t.Error("a mebibyte of headers was taken")
+	}
+}
+
 func TestNtfy(t *testing.T) {
 	url, got := server(t)
-	n, err := NewNtfy(url, "tk_secret", true)
+	n, err := NewNtfy(url, "tk_secret", true, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +196,7 @@ func TestNtfy(t *testing.T) {
 	if p := (*got)[0]; p.body != "Ana pregunta algo: ñ" || p.head.Get("Authorization") != "Bearer tk_secret" {
 		t.Errorf("%+v", p)
 	}
-	if _, err := NewNtfy("https://ntfy.example/", "", false); err == nil {
+	if _, err := NewNtfy("https://ntfy.example/", "", false, nil); err == nil {
 		t.Error("no topic, no error")
 	}
 }

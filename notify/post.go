@@ -3,6 +3,7 @@ package notify
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,13 +11,18 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/treehouse-dns/treehouse/household"
 )
 
-// maxReply bounds what is read of a server's reply, in bytes. Nothing in it
-// matters.
-const maxReply = 4 << 10
+const (
+	// maxReply bounds what is read of a server's reply, in bytes. Nothing in it
+	// matters.
+	maxReply = 4 << 10
+	// maxReplyHeader bounds its headers, in bytes. The library's own is 10 MiB.
+	maxReplyHeader = 16 << 10
+)
 
 // Webhook posts a JSON object to an address:
 //
@@ -26,8 +32,9 @@ const maxReply = 4 << 10
 type Webhook struct{ to address }
 
 // NewWebhook checks the address. plain allows http://, for a server in the house.
-func NewWebhook(to string, plain bool) (*Webhook, error) {
-	a, err := parse(to, plain)
+// now is the clock that certificates are checked by; nil is the system's.
+func NewWebhook(to string, plain bool, now func() time.Time) (*Webhook, error) {
+	a, err := parse(to, plain, now)
 	if err != nil {
 		return nil, fmt.Errorf("the webhook's address %w", err)
 	}
@@ -61,8 +68,8 @@ type Ntfy struct {
 
 // NewNtfy checks the topic's address, https://ntfy.example/topic. token is its
 // access token, or empty. plain allows http://, for a server in the house.
-func NewNtfy(topic, token string, plain bool) (*Ntfy, error) {
-	a, err := parse(topic, plain)
+func NewNtfy(topic, token string, plain bool, now func() time.Time) (*Ntfy, error) {
+	a, err := parse(topic, plain, now)
 	if err != nil {
 		return nil, fmt.Errorf("the ntfy topic's address %w", err)
 	}
@@ -88,7 +95,7 @@ type address struct {
 	client *http.Client
 }
 
-func parse(s string, plain bool) (address, error) {
+func parse(s string, plain bool, now func() time.Time) (address, error) {
 	u, err := url.Parse(s)
 	if err != nil || u.Host == "" { // the error would show the address, and that may be a secret
 		return address{}, errors.New("cannot be read; write it like https://host.example/path")
@@ -100,7 +107,7 @@ func parse(s string, plain bool) (address, error) {
 	// not kept: there are a few notices a day.
 	return address{u, &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport:     &http.Transport{DisableKeepAlives: true},
+		Transport:     &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{Time: now}, MaxResponseHeaderBytes: maxReplyHeader},
 	}}, nil
 }
 

@@ -30,16 +30,16 @@ func (s *Server) answer(q *query, v *filter.Verdict) response {
 		return r
 	}
 	if q.qtype == typeANY {
-		return s.any(q)
+		return s.any(q, s.ttlCap(q.now, v))
 	}
 	return s.lookUp(q, q.name)
 }
 
 // any answers a question for everything with the least that is an answer
 // (RFC 8482 §4.2): nothing to amplify with, and a copy of nothing.
-func (s *Server) any(q *query) response {
+func (s *Server) any(q *query, limit uint32) response {
 	const cpu = "\x07RFC8482"
-	b := append(appendRR(q.scratch[:0], typeHINFO, ttlANY, len(cpu)+1), cpu...)
+	b := append(appendRR(q.scratch[:0], typeHINFO, min(ttlANY, limit), len(cpu)+1), cpu...)
 	b = append(b, 0)
 	q.scratch = b
 	return response{answers: 1, body: b}

@@ -21,6 +21,12 @@ const (
 	// httpHeaderMax bounds a request without its body, in bytes: the longest
 	// query in base64url, and what browsers add.
 	httpHeaderMax = 8 << 10
+	// httpReadMax bounds a frame of HTTP/2, and what a stream may send ahead, in
+	// bytes: the least that RFC 9113 §4.2 allows, and four times a query.
+	httpReadMax = 16 << 10
+	// httpReceiveMax is what all streams of a connection may send ahead, in bytes:
+	// the least there is (RFC 9113 §6.9.2). The library's own is 1 MiB.
+	httpReceiveMax = 1<<16 - 1
 )
 
 // serveHTTPS answers the connections on which HTTP can begin.
@@ -59,10 +65,10 @@ func (sec *secret) follow(conn net.Conn, state http.ConnState) {
 	switch {
 	case c == nil:
 	case state == http.StateActive:
-		sec.conns.busy(c)
+		c.kind.busy(c)
 	case state == http.StateClosed, state == http.StateHijacked:
 		delete(sec.inHTTP, conn)
-		sec.conns.remove(c)
+		c.kind.remove(c)
 	}
 }
 

@@ -94,12 +94,24 @@ const (
 	tcpConnections = 512
 	// tcpPerClient is how many of them one address may have.
 	tcpPerClient = 128
+	// unsentMax bounds the replies, in bytes, that wait until their clients take
+	// them over TCP, and as much again over TLS.
+	unsentMax = 4 << 20
+	// unsentPerClient is how many of them are one client's: a pipeline of long
+	// ones, or sixteen of the longest.
+	unsentPerClient = unsentMax / 4
 	// secretConnections bounds the connections over TLS, about 45 KiB each:
 	// 6 MiB.
 	secretConnections = 128
 	// secretPerClient is how many of them one address may have: a mobile
 	// provider gives a family's phones one, and a browser opens six.
 	secretPerClient = 32
+	// strangersMax bounds those of them, beside the others, that are from outside
+	// and have shown no token yet, which over HTTPS may still come in the path: any
+	// number of them ends none that works. 2 MiB.
+	strangersMax = 48
+	// strangersPerClient is how many of them one address may have.
+	strangersPerClient = 16
 	// openingMax bounds the connections on which TLS has not begun yet. They are
 	// counted apart, so that any number of half-open ones ends none that works.
 	openingMax = 64

@@ -75,7 +75,7 @@ func (s *Server) WriteMetrics(w io.Writer) error {
 		{"treehouse_dns_flights", "gauge", "Questions on their way to upstreams.", uint64(aloft)},
 		{"treehouse_dns_pending", "gauge", "Queries waiting for them.", uint64(pending)},
 		{"treehouse_dns_tcp_connections", "gauge", "TCP connections open.", uint64(s.listeners.connections())},
-		{"treehouse_dns_tls_connections", "gauge", "Connections open over TLS and HTTPS.", uint64(s.listeners.secret.conns.count())},
+		{"treehouse_dns_tls_connections", "gauge", "Connections open over TLS and HTTPS.", uint64(s.listeners.secret.conns.count() + s.listeners.secret.strangers.count())},
 		{"treehouse_dns_upstream_queries_total", "counter", "Packets sent to upstreams over UDP.", m.UpstreamQueries.Load()},
 		{"treehouse_dns_upstream_tcp_total", "counter", "Connections to upstreams over TCP.", m.UpstreamTCP.Load()},
 		{"treehouse_dns_upstream_silent_total", "counter", "Questions an upstream left without an answer.", m.UpstreamSilent.Load()},

@@ -18,9 +18,10 @@ type secret struct {
 	tls, https []*net.TCPListener
 	settings   map[Transport]*tls.Config
 
-	opening connections // on which TLS has not begun
-	conns   connections // on which it has
-	guesses *limiter    // of strangers over HTTPS
+	opening   connections // on which TLS has not begun
+	conns     connections // on which it has, of who is at home or has shown a token
+	strangers connections // and of who has not, over HTTPS
+	guesses   *limiter    // of strangers over HTTPS
 
 	web   *http.Server
 	ready chan net.Conn // on which HTTP can begin
@@ -37,6 +38,7 @@ func (s *Server) prepareSecret() {
 	sec := &s.listeners.secret
 	sec.opening = connections{most: openingMax, each: openingPerClient, fair: true}
 	sec.conns = connections{most: secretConnections, each: secretPerClient}
+	sec.strangers = connections{most: strangersMax, each: strangersPerClient, fair: true}
 	if s.config.Secret.Certificate == nil {
 		return
 	}
@@ -46,7 +48,10 @@ func (s *Server) prepareSecret() {
 	sec.web = &http.Server{
 		Handler: http.HandlerFunc(s.answerHTTPS), ConnState: sec.follow, TLSConfig: sec.settings[HTTPS],
 		ReadTimeout: handshakeTime, WriteTimeout: tcpIdle, IdleTimeout: tcpIdle, MaxHeaderBytes: httpHeaderMax,
-		HTTP2:    &http.HTTP2Config{MaxConcurrentStreams: tcpPipeline},
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: tcpPipeline, MaxReadFrameSize: httpReadMax,
+			MaxReceiveBufferPerStream: httpReadMax, MaxReceiveBufferPerConnection: httpReceiveMax,
+		},
 		ErrorLog: slog.NewLogLogger(s.config.Logger.Handler(), slog.LevelDebug),
 	}
 }
@@ -115,7 +120,7 @@ func (s *Server) isAway(q *query, token string) bool {
 func (s *Server) serveTLS(l *net.TCPListener, over Transport) error {
 	opening := &s.listeners.secret.opening
 	return accept(l, func(conn *net.TCPConn, client netip.AddrPort) {
-		c := newConn(conn, client)
+		c := s.stranger(newConn(conn, client))
 		closed, ok := opening.add(c)
 		s.metrics.LimitHandshakes.Add(uint64(closed))
 		if !ok {
@@ -124,6 +129,15 @@ func (s *Server) serveTLS(l *net.TCPListener, over Transport) error {
 		}
 		s.tasks.Go(func() { s.begin(c, over) })
 	})
+}
+
+// stranger has a connection from outside counted by its network: an IPv6 address
+// there is one of 2^64 that somebody has.
+func (s *Server) stranger(c *tcpConn) *tcpConn {
+	if addr := c.client.Addr(); addr.Is6() && !s.admits(addr) {
+		c.counted = netip.PrefixFrom(addr, 64).Masked().Addr()
+	}
+	return c
 }
 
 // begin begins TLS on a connection and hands it to what is spoken over it.
@@ -145,7 +159,11 @@ func (s *Server) begin(c *tcpConn, over Transport) {
 	raw.SetDeadline(time.Time{})
 	c.conn = conn
 	c.token = s.tokenOf(conn.ConnectionState().ServerName)
-	closed, ok := sec.conns.add(c)
+	kind := &sec.conns
+	if c.token == "" && !s.admits(c.client.Addr()) {
+		kind = &sec.strangers
+	}
+	closed, ok := kind.add(c)
 	s.metrics.LimitConnections.Add(uint64(closed))
 	switch {
 	case !ok:
@@ -203,6 +221,7 @@ func (sec *secret) closeAll() {
 	}
 	sec.opening.closeAll()
 	sec.conns.closeAll()
+	sec.strangers.closeAll()
 	if sec.web != nil {
 		sec.web.Close()
 	}

@@ -159,8 +159,9 @@ func (s *Server) always(q *query) (response, bool) {
 // special answers names of the house and names that nobody outside may be
 // asked for. A route for such a name comes before what is said of its zone.
 func (s *Server) special(q *query, ttl uint32) (response, bool) {
-	local := s.config.Local
-	if local != nil {
+	// A token is seen by networks that it passes, and the names of the house are
+	// for who is in it.
+	if local := s.config.Local; local != nil && (!q.away || s.admits(q.source.Addr())) {
 		if addrs, known := local.Addresses(q.name); known {
 			return s.addresses(q, addrs, ttl), true
 		}

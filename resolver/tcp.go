@@ -24,6 +24,8 @@ type connections struct {
 	mu      sync.Mutex
 	idle    list.List // of *tcpConn
 	clients map[netip.Addr]int
+	unsent  map[netip.Addr]int // bytes of replies that wait for a client to take them
+	held    int                // of them all
 	ended   bool
 }
 
@@ -32,15 +34,17 @@ type connections struct {
 type tcpConn struct {
 	conn   net.Conn
 	client netip.AddrPort
-	token  string       // that the client came with; "": it is known by its address
-	kind   *connections // that it is counted among
-	place  *list.Element
-	write  sync.Mutex    // one reply at a time
-	waits  chan struct{} // a token for each query that waits for an upstream
+	// counted is what it is counted by: the client's address, or its network.
+	counted netip.Addr
+	token   string       // that the client came with; "": it is known by its address
+	kind    *connections // that it is counted among
+	place   *list.Element
+	write   sync.Mutex    // one reply at a time
+	waits   chan struct{} // a token for each query that waits for an upstream
 }
 
 func newConn(conn net.Conn, client netip.AddrPort) *tcpConn {
-	return &tcpConn{conn: conn, client: client, waits: make(chan struct{}, tcpPipeline)}
+	return &tcpConn{conn: conn, client: client, counted: client.Addr(), waits: make(chan struct{}, tcpPipeline)}
 }
 
 // serveTCP answers over TCP until the socket is closed.
@@ -119,7 +123,14 @@ func (s *Server) converse(c *tcpConn, over Transport) {
 			if reply == nil {
 				return // what is no query is answered by nothing
 			}
+			if !c.kind.hold(c, len(reply)) {
+				return
+			}
 			c.send(reply)
+			c.kind.letGo(c, len(reply))
+			if cap(q.scratch) > udpQueryMax { // a long answer's room is not kept for the next
+				q.scratch, q.spare = nil, nil
+			}
 			continue
 		}
 		select {
@@ -140,23 +151,30 @@ func (s *Server) countIdle(err error) {
 }
 
 // writeReply writes a reply that had to be waited for. It does not wait for the
-// client to take it: others wait for the same answer.
+// client to take it: others wait for the same answer. Who takes nothing loses the
+// connection when it is too much.
 func (c *tcpConn) writeReply(reply []byte) {
+	if !c.kind.hold(c, len(reply)) {
+		c.conn.Close()
+		<-c.waits
+		return
+	}
 	go func() {
 		if reply != nil {
 			c.send(reply)
 		}
+		c.kind.letGo(c, len(reply))
 		<-c.waits
 	}()
 }
 
 // send writes one reply in one piece (RFC 7766 §8).
 func (c *tcpConn) send(reply []byte) {
+	c.write.Lock()
+	defer c.write.Unlock()
 	framed := make([]byte, 0, 2+len(reply))
 	framed = binary.BigEndian.AppendUint16(framed, uint16(len(reply)))
 	framed = append(framed, reply...)
-	c.write.Lock()
-	defer c.write.Unlock()
 	c.conn.SetWriteDeadline(time.Now().Add(tcpWrite))
 	if _, err := c.conn.Write(framed); err != nil {
 		c.conn.Close() // a reply in part would make the rest unreadable
@@ -171,12 +189,12 @@ func (t *connections) add(c *tcpConn) (closed int, ok bool) {
 		return 0, false
 	}
 	if t.clients == nil {
-		t.clients = map[netip.Addr]int{}
+		t.clients, t.unsent = map[netip.Addr]int{}, map[netip.Addr]int{}
 	}
-	addr := c.client.Addr()
+	addr := c.counted
 	for e := t.idle.Front(); e != nil && t.clients[addr] >= t.each; {
 		next := e.Next()
-		if old := e.Value.(*tcpConn); old.client.Addr() == addr {
+		if old := e.Value.(*tcpConn); old.counted == addr {
 			t.drop(old)
 			closed++
 		}
@@ -196,7 +214,7 @@ func (t *connections) last() *tcpConn {
 	last := t.idle.Front().Value.(*tcpConn)
 	if t.fair {
 		for e := t.idle.Front(); e != nil; e = e.Next() {
-			if c := e.Value.(*tcpConn); t.clients[c.client.Addr()] > t.clients[last.client.Addr()] {
+			if c := e.Value.(*tcpConn); t.clients[c.counted] > t.clients[last.counted] {
 				last = c
 			}
 		}
@@ -244,11 +262,32 @@ func (t *connections) forget(c *tcpConn) bool {
 	}
 	t.idle.Remove(c.place)
 	c.place = nil
-	addr := c.client.Addr()
-	if t.clients[addr]--; t.clients[addr] == 0 {
-		delete(t.clients, addr)
+	if t.clients[c.counted]--; t.clients[c.counted] == 0 {
+		delete(t.clients, c.counted)
 	}
 	return true
+}
+
+// hold makes room for a reply that waits for its client; false: there is none.
+func (t *connections) hold(c *tcpConn, bytes int) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.unsent[c.counted]+bytes > unsentPerClient || t.held+bytes > unsentMax {
+		return false
+	}
+	t.unsent[c.counted] += bytes
+	t.held += bytes
+	return true
+}
+
+// letGo gives the room back.
+func (t *connections) letGo(c *tcpConn, bytes int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.held -= bytes
+	if t.unsent[c.counted] -= bytes; t.unsent[c.counted] == 0 {
+		delete(t.unsent, c.counted)
+	}
 }
 
 func (t *connections) closeAll() {

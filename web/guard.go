@@ -1,11 +1,14 @@
 package web
 
 import (
+	"bytes"
 	"crypto/hmac"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 
@@ -58,18 +61,55 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			http.Error(w, "This name is not one of this house.", http.StatusMisdirectedRequest)
 			return
 		}
+		r.Body = heard(http.MaxBytesReader(w, r.Body, maxForm))
 		if r.URL.Path != "/live" && r.URL.Path != "/api/v1/events" { // these stay open
 			select {
 			case s.slots <- struct{}{}:
-				defer func() { <-s.slots }()
 			case <-r.Context().Done():
 				return
 			}
+			free := sync.OnceFunc(func() { <-s.slots })
+			defer free()
+			w = &answering{w, free}
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 		next.ServeHTTP(w, r)
 	})
 }
+
+// heard takes a request's body in before anything is held for it: whoever sends
+// byte by byte waits alone.
+func heard(body io.Reader) io.ReadCloser {
+	raw, err := io.ReadAll(body)
+	if err == nil {
+		err = io.EOF
+	}
+	return io.NopCloser(io.MultiReader(bytes.NewReader(raw), failing{err}))
+}
+
+// failing is where a body ends, well or not.
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+// answering lets the next request in as soon as there is an answer to this one:
+// our answers are made whole, and whoever does not take theirs waits alone.
+type answering struct {
+	http.ResponseWriter
+	free func()
+}
+
+func (a *answering) WriteHeader(status int) {
+	a.free()
+	a.ResponseWriter.WriteHeader(status)
+}
+
+func (a *answering) Write(b []byte) (int, error) {
+	a.free()
+	return a.ResponseWriter.Write(b)
+}
+
+// Unwrap is for http.ResponseController.
+func (a *answering) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
 // isOurHost tells whether the Host is one we answer to: a configured name, to
 // the letter, or the very address the connection came to, which no foreign
@@ -162,18 +202,22 @@ func (s *Server) isOwnForm(r *http.Request, v *visitor) bool {
 	if err != nil || origin.Host == "" || !strings.EqualFold(origin.Host, r.Host) {
 		return false
 	}
+	if r.TLS != nil && origin.Scheme != "https" { // the page without TLS under the same name may be anybody's
+		return false
+	}
 	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" {
 		return false
 	}
 	return hmac.Equal([]byte(r.PostFormValue("_token")), []byte(s.formToken(v)))
 }
 
-// limitListener bounds the connections that are open at once, so that one
-// device cannot take all of them.
+// limitListener bounds the connections that are open at once. When there is one
+// too many, whoever has the most of them makes room: a device may take as many
+// addresses as it likes, and is not to take everybody's place with them.
 type limitListener struct {
 	net.Listener
 	mu   sync.Mutex
-	open int
+	open []*limitedConn // the oldest first
 	each map[netip.Addr]int
 }
 
@@ -181,7 +225,8 @@ func newLimitListener(l net.Listener) *limitListener {
 	return &limitListener{Listener: l, each: map[netip.Addr]int{}}
 }
 
-// Accept waits for a connection that is within the limits; others are closed.
+// Accept waits for a connection of an address that has not too many; others are
+// closed.
 func (l *limitListener) Accept() (net.Conn, error) {
 	for {
 		c, err := l.Listener.Accept()
@@ -189,35 +234,55 @@ func (l *limitListener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		at, _ := netip.ParseAddrPort(c.RemoteAddr().String())
-		addr := at.Addr().Unmap()
-		l.mu.Lock()
-		ok := l.open < maxConns && l.each[addr] < maxConnsEach
-		if ok {
-			l.open++
-			l.each[addr]++
+		if limited := (&limitedConn{c, l, at.Addr().Unmap()}); l.admit(limited) {
+			return limited, nil
 		}
-		l.mu.Unlock()
-		if !ok {
-			c.Close()
-			continue
-		}
-		return &limitedConn{Conn: c, done: sync.OnceFunc(func() {
-			l.mu.Lock()
-			defer l.mu.Unlock()
-			l.open--
-			if l.each[addr]--; l.each[addr] == 0 {
-				delete(l.each, addr)
+		c.Close()
+	}
+}
+
+func (l *limitListener) admit(c *limitedConn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.each[c.addr] >= maxConnsEach {
+		return false
+	}
+	if len(l.open) >= maxConns {
+		out := l.open[0]
+		for _, other := range l.open {
+			if l.each[other.addr] > l.each[out.addr] {
+				out = other
 			}
-		})}, nil
+		}
+		out.Conn.Close()
+		l.forget(out)
+	}
+	l.open = append(l.open, c)
+	l.each[c.addr]++
+	return true
+}
+
+// forget takes a connection out, once. The caller holds mu.
+func (l *limitListener) forget(c *limitedConn) {
+	i := slices.Index(l.open, c)
+	if i < 0 {
+		return
+	}
+	l.open = slices.Delete(l.open, i, i+1)
+	if l.each[c.addr]--; l.each[c.addr] == 0 {
+		delete(l.each, c.addr)
 	}
 }
 
 type limitedConn struct {
 	net.Conn
-	done func()
+	of   *limitListener
+	addr netip.Addr
 }
 
 func (c *limitedConn) Close() error {
-	c.done()
+	c.of.mu.Lock()
+	c.of.forget(c)
+	c.of.mu.Unlock()
 	return c.Conn.Close()
 }

@@ -87,17 +87,10 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, status int, kind s
 	h.Set("Content-Type", kind)
 	h.Set("Vary", "Accept-Encoding, Accept-Language, Cookie")
 	if len(body) > 1400 && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
-		// One at a time: a compressor takes 800 KiB.
-		s.zip.Lock()
-		defer s.zip.Unlock()
 		out := s.buffers.Get().(*bytes.Buffer)
 		out.Reset()
 		defer s.buffers.Put(out)
-		z := s.zipper.Get().(*gzip.Writer)
-		defer s.zipper.Put(z)
-		z.Reset(out)
-		_, _ = z.Write(body) // into memory
-		_ = z.Close()
+		s.compress(out, body)
 		h.Set("Content-Encoding", "gzip")
 		body = out.Bytes()
 	}
@@ -106,6 +99,18 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, status int, kind s
 	if r.Method != http.MethodHead {
 		_, _ = w.Write(body) // the client may be gone
 	}
+}
+
+// compress works for one at a time: a compressor takes 800 KiB. It writes into
+// memory, so that nobody waits for somebody else's network.
+func (s *Server) compress(out *bytes.Buffer, body []byte) {
+	s.zip.Lock()
+	defer s.zip.Unlock()
+	z := s.zipper.Get().(*gzip.Writer)
+	defer s.zipper.Put(z)
+	z.Reset(out)
+	_, _ = z.Write(body)
+	_ = z.Close()
 }
 
 // frame and fields are layout and hidden as pages call them. Inlined into each

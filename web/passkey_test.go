@@ -4,6 +4,7 @@ package web_test
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -23,7 +24,11 @@ type phone struct {
 	key    virtualwebauthn.Credential
 }
 
+// newPhone is a browser's device, signed in over TLS as it is without.
 func newPhone(b *browser) *phone {
+	for name, value := range maps.Clone(b.cookies) {
+		b.cookies["__Host-"+name] = value
+	}
 	return &phone{
 		browser: b, device: virtualwebauthn.NewAuthenticator(), key: virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2),
 		party: virtualwebauthn.RelyingParty{ID: web.DefaultName, Name: "Treehouse", Origin: "https://" + web.DefaultName},

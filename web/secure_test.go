@@ -101,6 +101,22 @@ func TestOverTLS(t *testing.T) {
 	}
 }
 
+// TestPlainPageOverTLS: a page under our own name, but not over TLS, may be made by
+// anybody on the Wi-Fi, and sends no forms to the one that is.
+func TestPlainPageOverTLS(t *testing.T) {
+	s := newStage(t, nil)
+	b := s.browser(anas)
+	b.get("/me")
+	for scheme, want := range map[string]int{"http": http.StatusForbidden, "https": http.StatusSeeOther} {
+		r := b.form("/language", "language", "es")
+		r.TLS = &tls.ConnectionState{}
+		r.Header.Set("Origin", scheme+"://"+web.DefaultName)
+		if w := b.do(r); w.Code != want {
+			t.Errorf("from %s: %d", scheme, w.Code)
+		}
+	}
+}
+
 func loopback(t *testing.T) net.Listener {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -157,6 +157,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.S
 const (
 	headerTimeout = 5 * time.Second  // for a request's headers
 	bodyTimeout   = 15 * time.Second // for all of a request
+	answerTimeout = 30 * time.Second // for all of a request and its answer: a page is some 10 KiB
 	idleTimeout   = 60 * time.Second // between two requests of a connection
 	maxHeader     = 8 << 10          // bytes
 	closing       = 3 * time.Second  // for what is under way at the end
@@ -182,7 +183,8 @@ func limited(l net.Listener) net.Listener {
 // Run serves the listeners until ctx ends, and gives what stopped it otherwise.
 func (s *Server) Run(ctx context.Context, listeners ...net.Listener) error {
 	server := &http.Server{
-		Handler: s, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		Handler: s, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout,
+		WriteTimeout: answerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		// A stream ends when the server does.
 		BaseContext: func(net.Listener) context.Context { return ctx },

@@ -710,6 +710,12 @@ func (d *doctor) testFirewall(context.Context) []finding {
 	case !state.Refuses:
 		return one(toMend("It does not refuse encrypted DNS (port 853 and the known servers on 443); see the section firewall of the configuration."))
 	}
+	if missing := missingInterfaces(d.config.Firewall.Interfaces); len(missing) > 0 {
+		return one(toMend("It waits for packets by %s, and this machine has no such interface, so devices there go around it; `ip link` shows the names for firewall.interfaces.", strings.Join(missing, ", ")))
+	}
+	if near := resolversInHome(d.config); len(near) > 0 {
+		return one(toMend("It takes %s for a device, and leads what that resolver asks outside back to Treehouse; name one outside the home in upstream.servers.", near[0]))
+	}
 	return one(isGood("It leads port 53 to Treehouse and refuses encrypted DNS to known servers."))
 }
 

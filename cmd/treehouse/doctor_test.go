@@ -265,6 +265,10 @@ func TestDoctor(t *testing.T) {
 		{"DoT passes", "firewall", func(p *patient) {
 			p.look = func() (firewall.State, error) { return firewall.State{On: true, Redirects: true}, nil }
 		}, mend, "does not refuse"},
+		{"upstream in the home", "firewall", func(p *patient) {
+			p.config.Firewall.Networks = []netip.Prefix{netip.PrefixFrom(anUpstream.Addr(), 24).Masked()}
+		}, mend, "back to Treehouse"},
+		{"misspelt interface", "firewall", func(p *patient) { p.config.Firewall.Interfaces = []string{"br-nolan"} }, mend, "br-nolan"},
 	} {
 		t.Run(strings.ReplaceAll(c.name+" "+c.test, " ", "_"), func(t *testing.T) {
 			p := newPatient(t, trie)

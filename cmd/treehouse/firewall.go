@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -76,6 +77,9 @@ func (a pauses) same(b pauses) bool {
 func (d *daemon) keepFirewall(ctx context.Context) error {
 	if !d.config.Firewall.Enabled {
 		return nil
+	}
+	if near := resolversInHome(d.config); len(near) > 0 {
+		d.log.Warn("a resolver in the home is asked, and the firewall leads what it asks outside back to us", "servers", near, "remedy", "name one outside in upstream.servers")
 	}
 	var applied time.Time // of the monotonic clock: what was last put in force stands since
 	for {
@@ -173,6 +177,10 @@ func (d *daemon) applyFirewall(p pauses, now time.Time) {
 		d.wall.applied.Add(1)
 		d.wall.paused.Store(int64(len(rules.Paused)))
 	}
+	if missing := missingInterfaces(c.Interfaces); len(missing) > 0 {
+		inForce = inForce && len(missing) < len(c.Interfaces)+len(c.Networks)
+		err = errors.Join(err, fmt.Errorf("no packet of the home meets the rules by %s: this machine has no such interface; `ip link` shows the names for firewall.interfaces", strings.Join(missing, ", ")))
+	}
 	d.wall.ready.Store(inForce)
 	d.wall.failed.Store(!inForce)
 	if err != nil {
@@ -189,8 +197,43 @@ func (d *daemon) applyFirewall(p pauses, now time.Time) {
 	case errors.Is(err, firewall.ErrUnavailable):
 		d.log.Warn("names are filtered, and running connections go on when somebody is paused", "err", err)
 	default:
-		d.log.Error("the firewall is as it was before", "err", err)
+		d.log.Error("the firewall does not hold what the rules say", "err", err)
 	}
+}
+
+// missingInterfaces are those of a configuration that this machine does not have,
+// misspelt or not there yet: no packet comes in by them, so none meets a rule.
+func missingInterfaces(names []string) (missing []string) {
+	for _, name := range names {
+		if _, err := net.InterfaceByName(name); err != nil {
+			missing = append(missing, name)
+		}
+	}
+	return missing
+}
+
+// resolversInHome are the upstreams whose own questions the firewall takes for a
+// device's: port 53 leads back to us, and other ways are refused.
+func resolversInHome(c *Config) (near []netip.AddrPort) {
+	home := slices.Clone(c.Firewall.Networks)
+	for _, name := range c.Firewall.Interfaces {
+		link, err := net.InterfaceByName(name)
+		if err != nil {
+			continue
+		}
+		addrs, _ := link.Addrs() // none: nobody is near
+		for _, a := range addrs {
+			if p, err := netip.ParsePrefix(a.String()); err == nil {
+				home = append(home, p)
+			}
+		}
+	}
+	for _, server := range c.Upstream.Servers {
+		if !isOurs(server.Addr()) && slices.ContainsFunc(home, func(p netip.Prefix) bool { return p.Contains(server.Addr()) }) {
+			near = append(near, server)
+		}
+	}
+	return near
 }
 
 // words is what an error says, nothing where there is none.

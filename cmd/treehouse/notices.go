@@ -11,14 +11,14 @@ import (
 func senders(c *Config, now func() time.Time) ([]notify.Sender, error) {
 	var all []notify.Sender
 	if url := c.Notify.Webhook; url != "" {
-		s, err := notify.NewWebhook(url, c.Notify.AllowHTTP)
+		s, err := notify.NewWebhook(url, c.Notify.AllowHTTP, now)
 		if err != nil {
 			return nil, &ConfigError{"notify.webhook", err.Error()}
 		}
 		all = append(all, s)
 	}
 	if topic := c.Notify.Ntfy; topic != "" {
-		s, err := notify.NewNtfy(topic, c.Notify.NtfyToken, c.Notify.AllowHTTP)
+		s, err := notify.NewNtfy(topic, c.Notify.NtfyToken, c.Notify.AllowHTTP, now)
 		if err != nil {
 			return nil, &ConfigError{"notify.ntfy", err.Error()}
 		}
