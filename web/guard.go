@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"slices"
 	"strings"
 	"sync"
 
@@ -264,13 +263,17 @@ func (l *limitListener) admit(c *limitedConn) bool {
 
 // forget takes a connection out, once. The caller holds mu.
 func (l *limitListener) forget(c *limitedConn) {
-	i := slices.Index(l.open, c)
-	if i < 0 {
+	for i, other := range l.open {
+		if other != c {
+			continue
+		}
+		copy(l.open[i:], l.open[i+1:])
+		l.open[len(l.open)-1] = nil
+		l.open = l.open[:len(l.open)-1]
+		if l.each[c.addr]--; l.each[c.addr] == 0 {
+			delete(l.each, c.addr)
+		}
 		return
-	}
-	l.open = slices.Delete(l.open, i, i+1)
-	if l.each[c.addr]--; l.each[c.addr] == 0 {
-		delete(l.each, c.addr)
 	}
 }
 

@@ -215,7 +215,7 @@ func missingInterfaces(names []string) (missing []string) {
 // resolversInHome are the upstreams whose own questions the firewall takes for a
 // device's: port 53 leads back to us, and other ways are refused.
 func resolversInHome(c *Config) (near []netip.AddrPort) {
-	home := slices.Clone(c.Firewall.Networks)
+	home := append([]netip.Prefix(nil), c.Firewall.Networks...)
 	for _, name := range c.Firewall.Interfaces {
 		link, err := net.InterfaceByName(name)
 		if err != nil {
@@ -229,7 +229,11 @@ func resolversInHome(c *Config) (near []netip.AddrPort) {
 		}
 	}
 	for _, server := range c.Upstream.Servers {
-		if !isOurs(server.Addr()) && slices.ContainsFunc(home, func(p netip.Prefix) bool { return p.Contains(server.Addr()) }) {
+		in := false
+		for _, p := range home {
+			in = in || p.Contains(server.Addr())
+		}
+		if in && !isOurs(server.Addr()) {
 			near = append(near, server)
 		}
 	}
