@@ -47,7 +47,28 @@ func newRoot(out, errs io.Writer) *cobra.Command {
 	root.AddCommand(a.serveCommand(), a.explainCommand(), a.listsCommand(), a.peopleCommand(), a.devicesCommand(), a.clockCommand(), a.doctorCommand(), a.configCommand(), a.versionCommand())
 	root.AddCommand(a.ruleCommands()...)
 	root.AddCommand(a.settingCommands()...)
+	group(root)
 	return root
+}
+
+// group lets help show the commands by what they are for, not by their letters. One
+// that is named nowhere here stands at the end.
+func group(root *cobra.Command) {
+	for _, g := range [...]struct{ title, commands string }{
+		{"Now:", "pause resume more-time tickets requests"},
+		{"Who and what is here:", "people devices activity"},
+		{"Their rules:", "allow block forget switch bedtime homework search youtube holidays overlays"},
+		{"What happens, and why:", "explain doctor clock"},
+		{"The family's data:", "backup restore erase take passphrase tell"},
+		{"The program:", "serve lists config version"},
+	} {
+		root.AddGroup(&cobra.Group{ID: g.title, Title: g.title})
+		for name := range strings.FieldsSeq(g.commands) {
+			if c, _, err := root.Find([]string{name}); err == nil && c != root {
+				c.GroupID = g.title
+			}
+		}
+	}
 }
 
 // addConfigFlags adds the options that are worth a flag; every option can be
