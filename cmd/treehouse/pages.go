@@ -203,7 +203,8 @@ func (h pagesHome) Health() []web.Trouble {
 func (h pagesHome) Shows() time.Time { return h.d.clock.Shows() }
 
 // noteRenewal remembers when the lists were last known to be the newest: when
-// they were built, or when a source said that it has nothing new.
+// they were built, or when a source said that it has nothing new. While one holds
+// the others back, no news of those is in force.
 func (d *daemon) noteRenewal(build blocklists.Build) error {
 	if build.Number == 0 {
 		d.renewed.Store(0)
@@ -212,6 +213,10 @@ func (d *daemon) noteRenewal(build blocklists.Build) error {
 	at := build.At
 	sources, err := d.library.Sources()
 	for _, s := range sources {
+		if s.Away {
+			at = build.At
+			break
+		}
 		if !s.Failed && s.Checked.After(at) {
 			at = s.Checked
 		}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -65,6 +67,18 @@ func TestHealth(t *testing.T) {
 		t.Fatal(err)
 	}
 	health(web.TroubleOldLists)
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "blocked.example\n") }))
+	defer site.Close()
+	if err := d.library.Add(t.Context(), blocklists.Source{ID: "a-list", URL: site.URL, Topic: "ads", AllowHTTP: true, AllowPrivate: true}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := d.library.Update(t.Context(), blocklists.UpdateOptions{}); err != nil || got[0].Err != nil {
+		t.Fatal(got, err)
+	}
+	if err := d.noteRenewal(blocklists.Build{Number: 1, At: now.Add(-oldLists - time.Hour)}); err != nil {
+		t.Fatal(err)
+	}
+	health()
 	if err := d.noteRenewal(blocklists.Build{Number: 2, At: now}); err != nil {
 		t.Fatal(err)
 	}

@@ -387,6 +387,13 @@ func (d *daemon) updateLists(ctx context.Context) error {
 			d.log.Warn("the lists could not be updated; the last ones stay", "err", err, "output", string(out))
 			wait = min(every, retryUpdate)
 		}
+		last, err := d.library.LastBuild()
+		if err == nil {
+			err = d.noteRenewal(last) // sources may have said that they have nothing new
+		}
+		if err != nil {
+			d.log.Warn("how old the lists are is not known", "err", err)
+		}
 	}
 }
 
