@@ -37,7 +37,7 @@ func (s *Server) prepareSecret() {
 	sec := &s.listeners.secret
 	sec.opening = connections{most: openingMax, each: openingPerClient, fair: true}
 	sec.conns = connections{most: secretConnections, each: secretPerClient}
-	if s.config.Secret.Certificate == nil {
+	if !overTLS || s.config.Secret.Certificate == nil {
 		return
 	}
 	sec.guesses = newLimiter(guessesMax, guessesTime)
@@ -165,6 +165,9 @@ func (s *Server) begin(c *tcpConn, over Transport) {
 }
 
 func (sec *secret) listen(config Secret) error {
+	if !overTLS {
+		return nil
+	}
 	for _, kind := range []struct {
 		addrs []netip.AddrPort
 		to    *[]*net.TCPListener
