@@ -39,14 +39,20 @@ func leftOut(name string) *cobra.Command {
 
 // checkExtent refuses options of what is left out.
 func (r *configReader) checkExtent(c *Config) {
-	for key, isSet := range map[string]bool{
-		"dns.listen_tls": len(c.DNS.ListenTLS) > 0, "dns.listen_https": len(c.DNS.ListenHTTPS) > 0,
-		"pages.listen_tls": len(c.Pages.ListenTLS) > 0, "metrics.listen": len(c.Metrics.Listen) > 0,
-		"lists.catalogue":    c.Lists.Catalogue != CatalogueSource{},
-		"notify.mail_server": c.Notify.MailServer != "", "notify.mqtt": c.Notify.MQTT != "",
+	for _, option := range []struct {
+		key   string
+		isSet bool
+	}{
+		{"dns.listen_tls", len(c.DNS.ListenTLS) > 0},
+		{"dns.listen_https", len(c.DNS.ListenHTTPS) > 0},
+		{"pages.listen_tls", len(c.Pages.ListenTLS) > 0},
+		{"metrics.listen", len(c.Metrics.Listen) > 0},
+		{"lists.catalogue", c.Lists.Catalogue != CatalogueSource{}},
+		{"notify.mail_server", c.Notify.MailServer != ""},
+		{"notify.mqtt", c.Notify.MQTT != ""},
 	} {
-		if isSet {
-			r.bad(key, "this tiny build leaves that out; leave it empty")
+		if option.isSet {
+			r.bad(option.key, "this tiny build leaves that out; leave it empty")
 		}
 	}
 }
