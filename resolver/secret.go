@@ -166,6 +166,9 @@ func (s *Server) begin(c *tcpConn, over Transport) {
 
 func (sec *secret) listen(config Secret) error {
 	if !overTLS {
+		if len(config.TLS)+len(config.HTTPS) > 0 {
+			return errors.New("dns listen: this tiny build answers neither over TLS nor over HTTPS")
+		}
 		return nil
 	}
 	for _, kind := range []struct {
