@@ -28,9 +28,12 @@ $(ROOT)/dist/small.mod: $(ROOT)/go.mod $(ROOT)/go.sum $(ROOT)/deploy/small/small
 	@go mod edit -replace github.com/pelletier/go-toml/v2=./deploy/small/go-toml -replace github.com/subosito/gotenv=./deploy/small/gotenv \
 		-replace github.com/spf13/cast=./deploy/small/cast -replace github.com/spf13/cobra=./dist/cobra $@
 
-# The overlay: what is packed, and what stands in for net/http's own idna.
+# The overlay: what is packed, and what stands in for net/http's own idna. It is
+# written each time, since another Go has other files.
 WORDS := $(wildcard $(ROOT)/web/words/*.txt)
-$(ROOT)/dist/small.json: $(WORDS) $(ROOT)/deploy/small/small.mk
+.PHONY: FORCE
+.DELETE_ON_ERROR:
+$(ROOT)/dist/small.json: FORCE
 	@mkdir -p $(@D)/words && for f in $(WORDS:$(ROOT)/web/words/%=%); do gzip -9 -n -c $(ROOT)/web/words/$$f >$(@D)/words/$$f; done
 	@idna=$$(go env GOROOT)/src/vendor/golang.org/x/net/idna; { \
 		for f in $(WORDS:$(ROOT)/web/words/%=%); do echo "\"$(ROOT)/web/words/$$f\": \"$(@D)/words/$$f\""; done; \
