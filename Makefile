@@ -37,7 +37,7 @@ check: ## format, vet, and all tests on this machine, of the tiny build too
 	go test ./...
 	go vet -tags passkeys ./web && go test -tags passkeys -run Passkey ./web
 	go vet -tags tiny ./...
-	go test -tags tiny ./cmd/treehouse ./web ./blocklists
+	go test -tags tiny ./cmd/treehouse ./web ./blocklists ./resolver
 
 generated: ## check that the pages' Go is what the templates and go.mod's version of templ make
 	@before=$$(cat web/*_templ.go | sha256sum) && go generate ./web && test "$$before" = "$$(cat web/*_templ.go | sha256sum)" || \
@@ -68,7 +68,7 @@ size: $(SMALL) ## print the sizes for mipsle and fail over the budgets (MiB raw,
 	@$(MIPSLE) $(GO_SMALL) -o dist/treehouse-mipsle ./cmd/treehouse
 	@$(MIPSLE) $(GO_SMALL),tiny -o dist/treehouse-mipsle-tiny ./cmd/treehouse
 	@.ci/size dist/treehouse-mipsle mipsle 12 3
-	@.ci/size dist/treehouse-mipsle-tiny mipsle_tiny 11 2.75 # the aim is 8 and 2; ARCHITECTURE.md says what is in the way
+	@.ci/size dist/treehouse-mipsle-tiny mipsle_tiny 10.4 2.55 # the aim is 8 and 2; ARCHITECTURE.md says what is in the way
 
 # With GOARCH, TO and perhaps TAGS=tiny; deploy/openwrt packs what it gives. MIPS
 # routers have no floating point unit, or one that cannot be relied on.

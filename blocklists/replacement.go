@@ -59,6 +59,9 @@ func (r Replacement) IsZero() bool { return r.Path == "" && r.URL == "" }
 
 func (r Replacement) from() string { return cmp.Or(r.URL, r.Path) }
 
+// errNotReplaceable is what a build without replacements says to who has one.
+var errNotReplaceable = errors.New("this tiny build has the built-in catalogue and takes no other")
+
 // CatalogueID is what results call the catalogue among the sources.
 const CatalogueID = "catalogue"
 
@@ -117,7 +120,7 @@ func putCatalogueState(tx *store.Tx, s CatalogueState) error {
 // where one is configured, else the built-in one. Where the stored one cannot be
 // used the error says why, and the built-in one is given.
 func (l *Library) Catalogue() (*catalogue.Edition, error) {
-	if l.opt.Replacement.IsZero() {
+	if !replaceable || l.opt.Replacement.IsZero() {
 		return l.opt.Catalogue, nil
 	}
 	stored, err := l.file.ReadLarge(catalogueTable)
@@ -175,6 +178,9 @@ func decodeEdition(packed []byte, builtIn *catalogue.Edition) (*catalogue.Editio
 // result's error, and leaves the last good one; the error is of the library.
 func (l *Library) UpdateCatalogue(ctx context.Context, opt UpdateOptions) (UpdateResult, error) {
 	result := UpdateResult{ID: CatalogueID, Outcome: NotDue}
+	if !replaceable {
+		return result, errNotReplaceable
+	}
 	r := l.opt.Replacement
 	state, err := l.CatalogueState()
 	if err != nil {
@@ -310,6 +316,9 @@ func compareEditions(last, fresh *catalogue.Edition, report *Report) {
 // and all, and stores nothing. The report tells of v2fly's lines.
 func (l *Library) ReadEdition(ctx context.Context) (*catalogue.Edition, Report, error) {
 	var report Report
+	if !replaceable {
+		return nil, report, errNotReplaceable
+	}
 	c, err := l.readContent(ctx, "", "")
 	if err != nil {
 		return nil, report, err

@@ -153,6 +153,9 @@ func (l *listeners) serve(g *errgroup.Group, s *Server) {
 	for _, t := range l.tcp {
 		g.Go(func() error { return l.ended(s.serveTCP(t)) })
 	}
+	if !overTLS {
+		return
+	}
 	for _, t := range l.secret.tls {
 		g.Go(func() error { return l.ended(s.serveTLS(t, TLS)) })
 	}

@@ -39,7 +39,7 @@ func (s *Server) prepareSecret() {
 	sec.opening = connections{most: openingMax, each: openingPerClient, fair: true}
 	sec.conns = connections{most: secretConnections, each: secretPerClient}
 	sec.strangers = connections{most: strangersMax, each: strangersPerClient, fair: true}
-	if s.config.Secret.Certificate == nil {
+	if !overTLS || s.config.Secret.Certificate == nil {
 		return
 	}
 	sec.guesses = newLimiter(guessesMax, guessesTime)
@@ -183,6 +183,12 @@ func (s *Server) begin(c *tcpConn, over Transport) {
 }
 
 func (sec *secret) listen(config Secret, log *slog.Logger) {
+	if !overTLS {
+		if len(config.TLS)+len(config.HTTPS) > 0 {
+			log.Error("this tiny build answers neither over TLS nor over HTTPS")
+		}
+		return
+	}
 	for _, kind := range []struct {
 		addrs []netip.AddrPort
 		to    *[]*net.TCPListener

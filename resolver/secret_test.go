@@ -1,3 +1,5 @@
+//go:build !tiny
+
 package resolver
 
 import (
@@ -15,6 +17,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -422,15 +425,6 @@ func TestConnectionsOverTLS(t *testing.T) {
 	})
 }
 
-func eventually(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(4 * time.Second); !is(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("not so: %s", what)
-		}
-	}
-}
-
 // TestGuesses: a stranger may begin so many connections without a token; who has
 // one is not kept out by that, and costs the stranger's neighbour nothing.
 func TestGuesses(t *testing.T) {
@@ -658,4 +652,120 @@ func FuzzReadHTTPS(f *testing.F) {
 			freshness(reply)
 		}
 	})
+}
+
+// houseNames is a house with one device.
+type houseNames struct{}
+
+func (houseNames) Addresses(name filter.Name) ([]netip.Addr, bool) {
+	return []netip.Addr{netip.MustParseAddr("192.168.1.20")}, slices.Equal(name, filter.MustName("anas-tablet.lan"))
+}
+
+func (houseNames) NameOf(addr netip.Addr) filter.Name {
+	if addr == netip.MustParseAddr("192.168.1.20") {
+		return filter.MustName("anas-tablet.lan")
+	}
+	return nil
+}
+
+// TestTokenTellsNothingOfTheHouse: a token crosses other people's networks in the
+// clear. Whoever has it there finds no names of the home with it; the device
+// itself, at home, does.
+func TestTokenTellsNothingOfTheHouse(t *testing.T) {
+	_, overTLS, _, _ := secretServer(t, func(c *Config) {
+		c.Local, c.LocalDomains = houseNames{}, []filter.Name{filter.MustName("lan")}
+	})
+	for _, c := range []struct {
+		from  string
+		known bool
+	}{{"127.0.0.1", false}, {"127.0.0.2", true}} {
+		conn, err := dialTLS(c.from, overTLS, benToken+".dns.example.net")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		conn.SetDeadline(time.Now().Add(4 * time.Second))
+		for name, qtype := range map[string]uint16{"anas-tablet.lan.": dns.TypeA, "20.1.168.192.in-addr.arpa.": dns.TypePTR} {
+			m := new(dns.Msg)
+			m.SetQuestion(name, qtype)
+			d := &dns.Conn{Conn: conn}
+			if err := d.WriteMsg(m); err != nil {
+				t.Fatal(err)
+			}
+			reply, err := d.ReadMsg()
+			if err != nil || len(reply.Answer) > 0 != c.known {
+				t.Errorf("%s from %s: %v %v", name, c.from, reply, err)
+			}
+		}
+	}
+}
+
+// TestHTTP2Memory reads what we allow over HTTP/2 before anybody has shown a
+// token: as much as a query needs, for each stream and for all of a connection.
+func TestHTTP2Memory(t *testing.T) {
+	if !slices.Contains(httpVersions(), "h2") {
+		t.Skip("no HTTP/2 in this build")
+	}
+	_, _, overHTTPS, _ := secretServer(t, nil)
+	conn, err := dialTLS("127.0.0.1", overHTTPS, "dns.example.net", "h2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(4 * time.Second))
+	io.WriteString(conn, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00")
+	window, settings := uint32(65535), map[uint16]uint32{4: 65535, 5: 16384} // RFC 9113 §6.5.2
+	for range 3 {                                                            // SETTINGS, its acknowledgement, WINDOW_UPDATE
+		var head [9]byte
+		if _, err := io.ReadFull(conn, head[:]); err != nil {
+			break
+		}
+		body := make([]byte, int(head[0])<<16|int(head[1])<<8|int(head[2]))
+		if _, err := io.ReadFull(conn, body); err != nil {
+			t.Fatal(err)
+		}
+		for ; head[3] == 4 && len(body) >= 6; body = body[6:] {
+			settings[binary.BigEndian.Uint16(body)] = binary.BigEndian.Uint32(body[2:])
+		}
+		if head[3] == 8 {
+			window += binary.BigEndian.Uint32(body)
+			break
+		}
+		if head[3] == 4 && head[4]&1 != 0 {
+			break
+		}
+	}
+	if settings[3] != tcpPipeline || settings[4] > httpReadMax || settings[5] > httpReadMax || window > 65535 {
+		t.Errorf("settings %v, %d bytes for the connection", settings, window)
+	}
+}
+
+// TestStrangersOverHTTPS: strangers who begin TLS and show nothing, from many
+// addresses, end no connection of a device that has shown its token.
+func TestStrangersOverHTTPS(t *testing.T) {
+	s, overTLS, overHTTPS, _ := secretServer(t, nil)
+	working, err := dialTLS("127.0.0.1", overTLS, benToken+".dns.example.net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer working.Close()
+	if _, err := askOn(working, "www.example."); err != nil {
+		t.Fatal(err)
+	}
+	for i := range secretConnections + 22 {
+		conn, err := dialTLS(fmt.Sprintf("127.0.1.%d", 1+i%15), overHTTPS, "dns.example.net", "http/1.1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+	}
+	if _, err := askOn(working, "www.example."); err != nil {
+		t.Errorf("one that worked: %v", err)
+	}
+	if m, r := askHTTPS(t, client("127.0.0.1", "dns.example.net"), "https://"+overHTTPS+httpPath+"/"+benToken, "www.example."); m == nil {
+		t.Errorf("a new one, with the token in the path: %v", r)
+	}
+	if n := s.listeners.secret.strangers.count(); n > strangersMax {
+		t.Errorf("%d strangers at once", n)
+	}
 }

@@ -164,18 +164,21 @@ const (
 )
 
 // Secure is a listener for Run whose connections begin with TLS.
-func Secure(l net.Listener, config *tls.Config) net.Listener { return secured{l, config} }
+func Secure(l net.Listener, config *tls.Config) net.Listener {
+	return secured{l, func(inner net.Listener) net.Listener { return tls.NewListener(inner, config) }}
+}
 
+// secured begins TLS by a function of its own: who never asks for it links no TLS.
 type secured struct {
 	net.Listener
-	config *tls.Config
+	begin func(inner net.Listener) net.Listener
 }
 
 // limited bounds a listener's connections, below their TLS: a server has to see
 // that a connection is one.
 func limited(l net.Listener) net.Listener {
 	if t, ok := l.(secured); ok {
-		return tls.NewListener(newLimitListener(t.Listener), t.config)
+		return t.begin(newLimitListener(t.Listener))
 	}
 	return newLimitListener(l)
 }

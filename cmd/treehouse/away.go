@@ -15,6 +15,9 @@ import (
 
 // awayCommand lets a device be known wherever it is.
 func (a *app) awayCommand() *cobra.Command {
+	if tiny {
+		return leftOut("away")
+	}
 	var off bool
 	c := &cobra.Command{
 		Use: "away DEVICE", Short: "Let a device have its rules away from home too; --off ends it", Args: exactly("DEVICE"),

@@ -18,6 +18,9 @@ import (
 )
 
 func (a *app) catalogueCommand() *cobra.Command {
+	if tiny {
+		return leftOut("catalogue")
+	}
 	c := &cobra.Command{
 		Use: "catalogue", Short: "The services and topics that rules are about: show, replace, check, export", Args: oneOfItsCommands,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },

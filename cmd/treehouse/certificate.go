@@ -65,7 +65,7 @@ func (c *certificate) forPages() *tls.Config {
 // openCertificate reads the configured pair. One that cannot be used is no reason
 // not to answer at home: it is logged, and looked at again until it can.
 func (d *daemon) openCertificate() {
-	if d.config.TLS.Certificate == "" {
+	if tiny || d.config.TLS.Certificate == "" {
 		return
 	}
 	d.certificate = &certificate{certFile: d.config.TLS.Certificate, keyFile: d.config.TLS.Key, log: d.log}
@@ -74,7 +74,7 @@ func (d *daemon) openCertificate() {
 
 // keep takes new files until ctx ends.
 func (c *certificate) keep(ctx context.Context) error {
-	if c == nil {
+	if tiny || c == nil {
 		return nil
 	}
 	ticker := time.NewTicker(certificateEvery)

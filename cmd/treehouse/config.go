@@ -391,6 +391,7 @@ func (r *configReader) typed() *Config {
 	c.Devices.Leases = r.texts("devices.leases")
 
 	r.firewall(c)
+	r.checkExtent(c)
 
 	zone := r.text("time.zone")
 	if strings.EqualFold(zone, "local") {

@@ -75,6 +75,9 @@ func beyondDNS() []string {
 }
 
 func (a *app) doctorCommand() *cobra.Command {
+	if tiny {
+		return leftOut("doctor")
+	}
 	return &cobra.Command{
 		Use: "doctor", Short: "Test whether all is well, and say what DNS cannot stop", Args: exactly(),
 		Long: `Test, from the machine it runs on, whether Treehouse works and whether a device

@@ -27,7 +27,7 @@ func (d *daemon) listenMetrics() (failed error) {
 // serveMetrics answers in Prometheus' text format until ctx ends. No label names
 // a domain or a device.
 func (d *daemon) serveMetrics(ctx context.Context) error {
-	if len(d.metricSockets) == 0 {
+	if tiny || len(d.metricSockets) == 0 {
 		return nil
 	}
 	mux := http.NewServeMux()

@@ -30,12 +30,15 @@ func (d *daemon) listenPages() error {
 		hosts = append(hosts, plain(name))
 	}
 	var err error
-	d.pages, err = web.New(web.Options{
+	options := web.Options{
 		Home: pagesHome{d.family, d}, Vault: vault{d.familyFile}, Hosts: hosts,
 		Country: d.config.Pages.Country, Language: d.config.Pages.Language, Brand: d.config.Brand, Now: d.clock.Now, Log: d.log,
-		Probes: d.probes, Look: d.lookAround, Away: d.away,
-	})
-	if err != nil {
+		Probes: d.probes,
+	}
+	if !tiny {
+		options.Look, options.Away = d.lookAround, d.away
+	}
+	if d.pages, err = web.New(options); err != nil {
 		return err
 	}
 	for _, addr := range d.config.Pages.Listen {
@@ -45,6 +48,9 @@ func (d *daemon) listenPages() error {
 		}
 		d.pageSockets = append(d.pageSockets, l)
 		d.log.Info("pages", "url", "http://"+l.Addr().String())
+	}
+	if tiny {
+		return nil
 	}
 	for _, addr := range d.config.Pages.ListenTLS {
 		l, err := listenForPages(addr, "pages.listen_tls")

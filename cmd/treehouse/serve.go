@@ -113,7 +113,7 @@ func (a *app) newDaemon(ctx context.Context, c *Config, sample bool) (*daemon, e
 		return nil, err
 	}
 	d.openCertificate()
-	if len(c.Pages.Listen) > 0 && len(c.DNS.OwnNames) > 0 {
+	if !tiny && len(c.Pages.Listen) > 0 && len(c.DNS.OwnNames) > 0 {
 		d.probes = web.NewProbes(plain(c.DNS.OwnNames[0]), d.whoAsks, d.clock.Now)
 	}
 	if d.server, err = resolver.New(d.resolverConfig()); err != nil {
@@ -420,10 +420,10 @@ func (d *daemon) resolverConfig() resolver.Config {
 		Logger:   d.log,
 		Now:      d.app.now,
 	}
-	if d.probes != nil {
+	if !tiny && d.probes != nil {
 		out.Probes = d.probes
 	}
-	if d.certificate != nil {
+	if !tiny && d.certificate != nil {
 		out.Secret = resolver.Secret{TLS: c.DNS.ListenTLS, HTTPS: c.DNS.ListenHTTPS, Certificate: d.certificate.current, Tokens: d.family}
 	}
 	for _, server := range c.Upstream.Servers {

@@ -316,6 +316,9 @@ func (a *app) eraseCommand() *cobra.Command {
 }
 
 func (a *app) takeCommand() *cobra.Command {
+	if tiny {
+		return leftOut("take")
+	}
 	var band string
 	readers := map[string]func(io.Reader) (*household.Foreign, error){
 		"adguardhome": func(r io.Reader) (*household.Foreign, error) { return household.ReadAdGuardHome(r, a.isService) },

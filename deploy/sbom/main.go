@@ -74,7 +74,8 @@ func write(w io.Writer, binary string) error {
 	doc.Components = []component{{Type: "library", Name: "stdlib", Version: goVersion, PURL: "pkg:golang/stdlib@" + goVersion}}
 	for _, dependency := range info.Deps {
 		m := *dependency
-		if m.Replace != nil {
+		// What stands below dist is the library itself with some of its files.
+		if m.Replace != nil && !strings.HasPrefix(m.Replace.Path, "./dist/") {
 			m = *m.Replace
 		}
 		doc.Components = append(doc.Components, module("library", m))
