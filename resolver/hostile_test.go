@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,20 @@ import (
 
 	"github.com/treehouse-dns/treehouse/filter"
 )
+
+// houseNames is a house with one device.
+type houseNames struct{}
+
+func (houseNames) Addresses(name filter.Name) ([]netip.Addr, bool) {
+	return []netip.Addr{netip.MustParseAddr("192.168.1.20")}, slices.Equal(name, filter.MustName("anas-tablet.lan"))
+}
+
+func (houseNames) NameOf(addr netip.Addr) filter.Name {
+	if addr == netip.MustParseAddr("192.168.1.20") {
+		return filter.MustName("anas-tablet.lan")
+	}
+	return nil
+}
 
 // TestHalfOpenFromOneNetwork: a stranger's IPv6 network has more addresses than
 // there are beginnings, and counts as one.

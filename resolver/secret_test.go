@@ -654,20 +654,6 @@ func FuzzReadHTTPS(f *testing.F) {
 	})
 }
 
-// houseNames is a house with one device.
-type houseNames struct{}
-
-func (houseNames) Addresses(name filter.Name) ([]netip.Addr, bool) {
-	return []netip.Addr{netip.MustParseAddr("192.168.1.20")}, slices.Equal(name, filter.MustName("anas-tablet.lan"))
-}
-
-func (houseNames) NameOf(addr netip.Addr) filter.Name {
-	if addr == netip.MustParseAddr("192.168.1.20") {
-		return filter.MustName("anas-tablet.lan")
-	}
-	return nil
-}
-
 // TestTokenTellsNothingOfTheHouse: a token crosses other people's networks in the
 // clear. Whoever has it there finds no names of the home with it; the device
 // itself, at home, does.
