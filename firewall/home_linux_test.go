@@ -8,13 +8,13 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
-	"runtime"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/treehouse-dns/treehouse/e2e/netns"
 	"golang.org/x/sys/unix"
 )
 
@@ -144,26 +144,11 @@ func (h *home) run(format string, args ...any) string {
 	return string(out)
 }
 
-// inside runs f in a namespace. Sockets that it opens stay in there.
+// inside runs f in a namespace.
 func (h *home) inside(ns string, f func()) {
 	h.t.Helper()
-	failed := make(chan error)
-	go func() {
-		// The thread is never unlocked, so it ends with the goroutine and nobody
-		// else wakes up in the wrong namespace.
-		runtime.LockOSThread()
-		fd, err := unix.Open("/run/netns/"+ns, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-		if err == nil {
-			defer unix.Close(fd)
-			err = unix.Setns(fd, unix.CLONE_NEWNET)
-		}
-		if err == nil {
-			f()
-		}
-		failed <- err
-	}()
-	if err := <-failed; err != nil {
-		h.t.Fatalf("entering %s: %v", ns, err)
+	if err := netns.Inside(ns, f); err != nil {
+		h.t.Fatal(err)
 	}
 }
 

@@ -110,6 +110,13 @@ func TestPipelining(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
+	pipeline(t, conn)
+}
+
+// pipeline sends a hundred questions at once, the first of which waits for its
+// upstream, and wants every answer and that one last.
+func pipeline(t *testing.T, conn net.Conn) {
+	t.Helper()
 	conn.SetDeadline(time.Now().Add(20 * time.Second))
 	var all []byte
 	for i := range 100 {

@@ -3,6 +3,10 @@
 package web_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
 	"encoding/json"
 	"maps"
 	"net/http"
@@ -30,8 +34,28 @@ func newPhone(b *browser) *phone {
 		b.cookies["__Host-"+name] = value
 	}
 	return &phone{
-		browser: b, device: virtualwebauthn.NewAuthenticator(), key: virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2),
+		browser: b, device: virtualwebauthn.NewAuthenticator(), key: newKey(b.t),
 		party: virtualwebauthn.RelyingParty{ID: web.DefaultName, Name: "Treehouse", Origin: "https://" + web.DefaultName},
+	}
+}
+
+// newKey makes a key whose coordinates have all their 32 bytes: the library that
+// plays the device drops zeros at the front, which no real one does.
+func newKey(t testing.TB) virtualwebauthn.Credential {
+	t.Helper()
+	for {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(key.X.Bytes()) < 32 || len(key.Y.Bytes()) < 32 {
+			continue
+		}
+		raw, err := x509.MarshalPKCS8PrivateKey(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return virtualwebauthn.NewCredentialWithImportedKey(virtualwebauthn.KeyTypeEC2, raw)
 	}
 }
 

@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,8 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/treehouse-dns/treehouse/e2e/netns"
 	"golang.org/x/net/dns/dnsmessage"
-	"golang.org/x/sys/unix"
 )
 
 // Who is out there.
@@ -307,26 +306,11 @@ func (n *network) answers(t *testing.T, want, from string, args ...string) {
 	t.Errorf("dig %s: %q, want %q", strings.Join(args, " "), got, want)
 }
 
-// inside runs f in a namespace. Sockets that it opens stay in there.
+// inside runs f in a namespace.
 func (n *network) inside(ns string, f func()) {
 	n.t.Helper()
-	failed := make(chan error)
-	go func() {
-		// The thread is never unlocked, so it ends with the goroutine and nobody
-		// else wakes up in the wrong namespace.
-		runtime.LockOSThread()
-		fd, err := unix.Open("/run/netns/"+ns, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-		if err == nil {
-			defer unix.Close(fd)
-			err = unix.Setns(fd, unix.CLONE_NEWNET)
-		}
-		if err == nil {
-			f()
-		}
-		failed <- err
-	}()
-	if err := <-failed; err != nil {
-		n.t.Fatalf("entering %s: %v", ns, err)
+	if err := netns.Inside(ns, f); err != nil {
+		n.t.Fatal(err)
 	}
 }
 
