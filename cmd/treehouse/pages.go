@@ -41,29 +41,28 @@ func (d *daemon) listenPages() error {
 	if d.pages, err = web.New(options); err != nil {
 		return err
 	}
-	for _, addr := range d.config.Pages.Listen {
-		l, err := listenForPages(addr, "pages.listen")
-		if err != nil {
-			return err
+	serve := func(addr netip.AddrPort, key, scheme string, over func(net.Listener) net.Listener) {
+		l, fault := listenForPages(addr, key)
+		if fault != nil {
+			err = errors.Join(err, fault)
+			return
 		}
-		d.pageSockets = append(d.pageSockets, l)
-		d.log.Info("pages", "url", "http://"+l.Addr().String())
+		d.pageSockets = append(d.pageSockets, over(l))
+		d.log.Info("pages", "url", scheme+l.Addr().String())
+	}
+	for _, addr := range d.config.Pages.Listen {
+		serve(addr, "pages.listen", "http://", func(l net.Listener) net.Listener { return l })
 	}
 	if tiny {
-		return nil
+		return err
 	}
 	for _, addr := range d.config.Pages.ListenTLS {
-		l, err := listenForPages(addr, "pages.listen_tls")
-		if err != nil {
-			return err
-		}
-		d.pageSockets = append(d.pageSockets, web.Secure(l, d.certificate.forPages()))
-		d.log.Info("pages", "url", "https://"+l.Addr().String())
+		serve(addr, "pages.listen_tls", "https://", func(l net.Listener) net.Listener { return web.Secure(l, d.certificate.forPages()) })
 	}
 	if code := d.pages.ClaimCode(); code != "" {
 		d.log.Info("nobody has set this house up yet", "claim_code", code)
 	}
-	return nil
+	return err
 }
 
 // listenTCP opens a socket of the address's own family: Go would open the IPv4

@@ -50,7 +50,7 @@ func TestNamesMatterMore(t *testing.T) {
 storage: {dir: %[1]s}
 dns: {listen: ["127.0.0.1:0"], listen_tls: [%[2]s], listen_https: [%[2]s]}
 tls: {certificate: %[1]s/none.pem, key: %[1]s/none.key}
-pages: {listen: ["127.0.0.1:0", %[2]s], listen_tls: [%[2]s]}
+pages: {listen: [%[2]s, "127.0.0.1:0"], listen_tls: [%[2]s]}
 metrics: {listen: ["127.0.0.1:0", %[2]s]}
 `, t.TempDir(), strconv.Quote(taken.Addr().String())))
 	if err != nil {
