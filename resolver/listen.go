@@ -134,7 +134,7 @@ func listenUDP(addr netip.AddrPort, cores int) (conns []*net.UDPConn, err error)
 func explain(addr netip.AddrPort, transport string, err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("dns listen: %s (%s) is in use by another program, often dnsmasq or systemd-resolved; stop that or listen on another port: %w", addr, transport, err)
+		return fmt.Errorf("dns listen: %s (%s) is in use by another program, often dnsmasq or systemd-resolved, and on port 5353 avahi; stop that or listen on another port: %w", addr, transport, err)
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
 		return fmt.Errorf("dns listen: no permission for %s (%s); start as root, give the program cap_net_bind_service, or listen on a port above 1023: %w", addr, transport, err)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):

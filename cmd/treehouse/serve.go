@@ -505,6 +505,8 @@ Ben (14) on 127.0.0.3 and Maria, their mother, on 127.0.0.4. Try in another term
   dig @%[2]s -p %[3]d -b 127.0.0.3 tiktok.com     # Ben: the upstream's answer
   ./treehouse explain tiktok.com --person Ana --at "Sat 21:30" --storage-dir %[4]s
 
+So that this holds whenever you try it, their nights begin after the first day.
+
 `, addr, addr.Addr(), addr.Port(), d.config.Storage.Dir)
 	if len(d.pageSockets) > 0 {
 		fmt.Fprintf(w, "The pages are at http://%s", d.pageSockets[0].Addr())
