@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -212,10 +214,10 @@ func TestTheCommandLineOfTheRouter(t *testing.T) {
 		}
 		return out
 	}
-	answers := func(want netip.Addr, why string) {
+	answers := func(question []byte, want netip.Addr, why string) {
 		t.Helper()
 		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-			addr, err := h.ask("192.168.1.1:53", query())
+			addr, err := h.ask("192.168.1.1:53", question)
 			if addr == want {
 				return
 			}
@@ -230,11 +232,26 @@ func TestTheCommandLineOfTheRouter(t *testing.T) {
 			t.Errorf("%s is not among the people:\n%s", name, people)
 		}
 	}
-	answers(fromUs, "before")
+	answers(query(), fromUs, "before")
 	types("treehouse pause Ana")
-	answers(netip.IPv4Unspecified(), "paused")
+	answers(query(), netip.IPv4Unspecified(), "paused")
 	types("treehouse resume Ana")
-	answers(fromUs, "resumed")
+	answers(query(), fromUs, "resumed")
+
+	// What root writes is the daemon's too.
+	h.r.write("tmp/list", "casino.example\n")
+	types("treehouse lists import --topic adult /tmp/list")
+	answers(queryFor("\x06casino\x07example\x00"), netip.IPv4Unspecified(), "on a list")
+	h.r.must(filepath.WalkDir(h.r.path("etc/treehouse"), func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil && info.Sys().(*syscall.Stat_t).Uid != uid {
+			t.Errorf("%s belongs to %d, want %d", name, info.Sys().(*syscall.Stat_t).Uid, uid)
+		}
+		return err
+	}))
 
 	// What else there is to mend is this machine's: its /proc is not there, and so on.
 	out, _ := h.types("TREEHOUSE_UPSTREAM_SERVERS=" + upstream + " treehouse doctor --json")
