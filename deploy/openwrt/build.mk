@@ -18,7 +18,9 @@ TARGETS ?= mipsle/mipsel_24kc mips/mips_24kc arm/arm_cortex-a7_neon-vfpv4 arm64/
 # Every file of a package has this time, so that the same source gives the same bytes.
 export SOURCE_DATE_EPOCH ?= $(shell git -C $(ROOT) log -1 --format=%ct 2>/dev/null || echo 1767225600)
 
-# In place of the whole package: the pages for parents, QUIC and MQTT left out.
+# In place of the whole package. cmd/treehouse/extent_tiny.go has all that is left
+# out: the pages for parents and the API, DNS over TLS and HTTPS, the doctor,
+# /metrics, notices by mail and MQTT, and other catalogues than the built-in one.
 NAME := treehouse$(if $(TINY),-tiny)
 ALSO := $(if $(TINY),-field 'Provides: treehouse' -field 'Conflicts: treehouse')
 
@@ -36,7 +38,7 @@ packages:
 			$(MAKE) -s -C $(ROOT) router GOARCH=$$goarch TAGS=$(if $(TINY),tiny) TO=$$binary; \
 		fi; \
 		for format in ipk apk; do \
-			$(PACK) -format $$format -name $(NAME) $(ALSO) -arch $$arch -control control -files files -add usr/sbin/treehouse=$$binary; \
+			$(PACK) -format $$format -name $(NAME) $(ALSO) -arch $$arch -control control -files files -add usr/libexec/treehouse=$$binary; \
 		done; \
 	done
 	@set -e; for format in ipk apk; do \

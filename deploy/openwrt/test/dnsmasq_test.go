@@ -51,6 +51,7 @@ type home struct {
 	firewall      bool // whether the daemon knows of one
 	dnsmasq       *os.Process
 	log           *bytes.Buffer // dnsmasq's
+	r             *router       // whose files the daemon and its command line work on; nil without a daemon
 }
 
 // newHome is a home whose dnsmasq has the settings of a section, and asks a stub

@@ -72,7 +72,7 @@ func TestPackageInstallsUpgradesAndLeavesNoTrace(t *testing.T) {
 	unpack(t, ipk, "control.tar.gz", control)
 	unpack(t, ipk, "data.tar.gz", r.root)
 	installed := tree(t, r.root)
-	has(t, r.sh("sh /tmp/control/preinst; sh /tmp/control/postinst"), "enable", "command /usr/sbin/treehouse serve", "dnsmasq restart")
+	has(t, r.sh("sh /tmp/control/preinst; sh /tmp/control/postinst"), "enable", "command /usr/libexec/treehouse serve", "dnsmasq restart")
 	if r.read("etc/config/dhcp") == dhcp {
 		t.Error("installing it does not take dnsmasq into service")
 	}
@@ -87,7 +87,7 @@ func TestPackageInstallsUpgradesAndLeavesNoTrace(t *testing.T) {
 		t.Error("an upgrade does not restore dnsmasq before the old files go")
 	}
 	record = r.sh("export PKG_UPGRADE=1; sh /tmp/control/postinst")
-	has(t, record, "command /usr/sbin/treehouse serve", "dnsmasq restart")
+	has(t, record, "command /usr/libexec/treehouse serve", "dnsmasq restart")
 	hasNot(t, record, "enable") // that was the administrator's to decide
 
 	has(t, r.sh("sh /tmp/control/prerm"), "disable", "kill", "dnsmasq restart")
@@ -97,8 +97,8 @@ func TestPackageInstallsUpgradesAndLeavesNoTrace(t *testing.T) {
 		}
 	}
 	after := tree(t, r.root)
-	for _, mine := range []string{"tmp/procd"} { // the record of these tests
-		delete(after, mine)
+	for _, passing := range []string{"tmp/procd", "var/run/treehouse.env"} { // the record of these tests, and what is in memory
+		delete(after, passing)
 	}
 	maps.DeleteFunc(after, func(name, text string) bool { return before[name] == text })
 	if len(after) > 0 {
@@ -224,7 +224,7 @@ func TestLuCIStatus(t *testing.T) {
 	const backend = "usr/libexec/rpcd/luci.treehouse"
 	r.must(os.MkdirAll(filepath.Dir(r.path(backend)), 0o755))
 	r.copy(app+"root/"+backend, backend)
-	r.must(os.WriteFile(r.path("usr/sbin/treehouse"), []byte("#!/bin/sh\necho 'treehouse 0.1.0\"; rm'\n"), 0o755))
+	r.must(os.WriteFile(r.path("usr/libexec/treehouse"), []byte("#!/bin/sh\necho 'treehouse 0.1.0\"; rm'\n"), 0o755))
 	for _, tool := range []string{"cut", "printf"} {
 		r.must(os.Symlink("busybox", r.path("bin/"+tool)))
 	}

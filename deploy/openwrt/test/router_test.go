@@ -103,13 +103,13 @@ func newSystem(t *testing.T) *router {
 		t.Skip("busybox is not installed (apt-get install busybox-static)")
 	}
 	r := &router{t, t.TempDir()}
-	for _, dir := range []string{"bin", "tmp", "proc", "usr/sbin", "etc/config", "tmp/resolv.conf.d"} {
+	for _, dir := range []string{"bin", "tmp", "proc", "usr/sbin", "etc/config", "tmp/resolv.conf.d", "var/run"} {
 		r.must(os.MkdirAll(r.path(dir), 0o755))
 	}
 	r.must(os.CopyFS(r.root, os.DirFS("root")))
 	r.copy(busybox, "bin/busybox")
 	r.must(os.Symlink("busybox", r.path("bin/sh")))
-	for _, tool := range strings.Fields("sed awk cat rm mkdir chmod chown sleep tr ls du grep") {
+	for _, tool := range strings.Fields("sed awk cat rm mv mkdir chmod chown sleep tr ls du grep") {
 		r.must(os.Symlink("busybox", r.path("bin/"+tool)))
 	}
 	self, err := commands()
@@ -248,7 +248,7 @@ func TestBehindDnsmasq(t *testing.T) {
 	r := newRouter(t)
 	record := r.service("start")
 	has(t, record,
-		"command /usr/sbin/treehouse serve",
+		"command /usr/libexec/treehouse serve",
 		"jail treehouse", "user treehouse", "group treehouse", "no_new_privs 1", "capabilities /etc/capabilities/treehouse-firewall.json",
 		"respawn 3600 2 0", "stdout 1", "stderr 1",
 		"env GOMEMLIMIT=27MiB TREEHOUSE_STORAGE_DIR=/etc/treehouse TREEHOUSE_STORAGE_RUNTIME_DIR=/tmp/treehouse TREEHOUSE_DNS_LISTEN=127.0.0.1:5453 TREEHOUSE_DNS_NETWORKS=127.0.0.0/8,::1/128 TREEHOUSE_DNS_OWN_NAMES=treehouse.home.arpa TREEHOUSE_UPSTREAM_SERVERS=203.0.113.5,2001:db8::5 TREEHOUSE_PAGES_LISTEN=:8080 TREEHOUSE_LOG_LEVEL=info",
@@ -541,6 +541,84 @@ func TestSettings(t *testing.T) {
 		r.service("reload")
 		if !strings.Contains(r.read("tmp/.uci/dhcp"), "200") {
 			t.Error("it is lost")
+		}
+	})
+}
+
+// showsSettings stands in for the program: it writes down its arguments and the
+// settings that it was given.
+const showsSettings = `#!/bin/sh
+{
+	printf '%s\n' "$@"
+	echo "dir=$TREEHOUSE_STORAGE_DIR lists=$TREEHOUSE_STORAGE_LISTS_DIR listen=$TREEHOUSE_DNS_LISTEN level=$TREEHOUSE_LOG_LEVEL"
+} > /tmp/shown
+`
+
+// Whatever stands in UCI, the command line gets what the daemon got, to the byte,
+// and no shell runs any of it.
+func TestCommandLineGetsTheDaemonsSettings(t *testing.T) {
+	newRouter := func(t *testing.T) *router {
+		r := newRouter(t)
+		r.must(os.MkdirAll(r.path("usr/libexec"), 0o755))
+		r.must(os.WriteFile(r.path("usr/libexec/treehouse"), []byte(showsSettings), 0o755))
+		return r
+	}
+	shows := func(t *testing.T, r *router, line, want string) {
+		t.Helper()
+		r.sh(line)
+		if got := r.read("tmp/shown"); got != want {
+			t.Errorf("%s gives\n%s, want\n%s", line, got, want)
+		}
+	}
+	t.Run("before the first start", func(t *testing.T) {
+		r := newRouter(t)
+		shows(t, r, "treehouse people", "people\ndir=/etc/treehouse lists= listen= level=\n")
+		r.set("storage", "/mnt/stick/trees")
+		r.set("lists_dir", "/tmp/lists")
+		shows(t, r, "treehouse people", "people\ndir=/mnt/stick/trees lists=/tmp/lists listen= level=\n")
+	})
+	t.Run("started, stopped, and put aside", func(t *testing.T) {
+		r := newRouter(t)
+		r.write("proc/mounts", mountsNOR)
+		const want = "pause\nAna and  \"Zoë\"\ndir=/etc/treehouse lists=/tmp/treehouse-lists listen=127.0.0.1:5453 level=info\n"
+		r.service("start")
+		shows(t, r, `treehouse pause 'Ana and  "Zoë"'`, want)
+		info, err := os.Stat(r.path("var/run/treehouse.env"))
+		r.must(err)
+		if stat := info.Sys().(*syscall.Stat_t); stat.Uid != 0 || info.Mode().Perm() != 0o600 {
+			t.Errorf("the file belongs to %d with mode %o, want 0 with 600", stat.Uid, info.Mode().Perm())
+		}
+		r.service("stop")
+		shows(t, r, `treehouse pause 'Ana and  "Zoë"'`, want)
+		r.set("storage", "/mnt/other")
+		r.set("enabled", "0")
+		r.service("start")
+		shows(t, r, "treehouse people", "people\ndir=/mnt/other lists= listen= level=\n")
+	})
+	t.Run("the environment wins", func(t *testing.T) {
+		r := newRouter(t)
+		r.service("start")
+		shows(t, r, `TREEHOUSE_STORAGE_DIR="/tmp/it's \$(mine)" TREEHOUSE_LOG_LEVEL= treehouse people`, "people\ndir=/tmp/it's $(mine) lists= listen=127.0.0.1:5453 level=\n")
+	})
+	t.Run("hostile values in UCI", func(t *testing.T) {
+		r := newRouter(t)
+		const hostile = "/tmp/it's \"$(echo x>/tmp/owned)\" `echo x>/tmp/owned` '; echo x>/tmp/owned; '\\ $HOME & \\n*"
+		r.write("etc/config/treehouse", "\nconfig treehouse 'main'\n\toption storage '"+hostile+"'\n")
+		r.service("start")
+		shows(t, r, "treehouse people", "people\ndir="+hostile+" lists= listen=127.0.0.1:5453 level=info\n")
+		if r.read("tmp/owned") != "" {
+			t.Error("a value was run")
+		}
+	})
+	t.Run("lines and quotes", func(t *testing.T) {
+		r := newRouter(t)
+		for _, value := range []string{"", "'", "''", "a\nb", "\n'\n", "\nTREEHOUSE_LOG_LEVEL=x\n", "'\necho x>/tmp/owned\n'", "\\", "\\'", "=", "a=b", "-n", "%s", "é\xff"} {
+			r.write("tmp/value", value+".") // a substitution takes line ends away
+			r.sh(`procd_append_param() { :; }; . /etc/init.d/treehouse; value="$(cat /tmp/value)"; rm -f $ENVIRONMENT.new; environment TREEHOUSE_STORAGE_DIR="${value%.}" TREEHOUSE_LOG_LEVEL=info; mv $ENVIRONMENT.new $ENVIRONMENT`)
+			shows(t, r, "treehouse -x", "-x\ndir="+value+" lists= listen= level=info\n")
+		}
+		if r.read("tmp/owned") != "" {
+			t.Error("a value was run")
 		}
 	})
 }
