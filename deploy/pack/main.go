@@ -4,7 +4,7 @@
 // does, and gives the same bytes for the same input.
 //
 //	go run ./deploy/pack -format ipk -control deploy/openwrt/control \
-//		-files deploy/openwrt/files -add usr/sbin/treehouse=dist/treehouse-mipsle \
+//		-files deploy/openwrt/files -add usr/libexec/treehouse=dist/treehouse-mipsle \
 //		-arch mipsel_24kc -version 0.1.0 -out dist/
 //
 // The control folder holds `control` (fields as in Debian's, with @NAME@,
