@@ -30,8 +30,13 @@ func (a *app) openFamily(c *Config, notifier household.Notifier) (*household.Fam
 	}
 	if r := file.Recovered(); r != nil {
 		fmt.Fprintf(a.errs, "treehouse: %s\n", r)
+		if r.FromBackup { // what was taken back since it was saved is not known any more
+			if err := file.Update(func(tx *store.Tx) error { return signEverybodyOut(tx, tx) }); err != nil {
+				fmt.Fprintf(a.errs, "treehouse: whoever was signed in still is: %v\n", err)
+			}
+		}
 	}
-	family, err := household.Open(file, household.Options{Zone: c.Time.Zone, Now: a.now, Notifier: notifier})
+	family, err := household.Open(file, household.Options{Zone: c.Time.Zone, Now: a.now, Notifier: notifier, Restored: signEverybodyOut})
 	return family, file, err
 }
 
