@@ -23,6 +23,10 @@ type Options struct {
 	// Notifier is told of new requests, as far as the family chose (SetTell);
 	// nil: nobody outside of the pages is.
 	Notifier Notifier
+	// Restored may alter what a backup holds (after) in view of what it takes the
+	// place of (before), in one piece with Restore: for who keeps something of their
+	// own in the file; nil: it is taken as it is.
+	Restored func(before, after *store.Tx) error
 }
 
 // Family is the Household in force and the file it is kept in. Any goroutine may
@@ -250,8 +254,8 @@ func (f *Family) Backup(w io.Writer) error { return f.file.Backup(w) }
 // from.
 func (f *Family) SaveBackup() error { return f.file.SaveBackup() }
 
-// Restore replaces the family's data by a backup. If the backup is whole but
-// cannot be understood, what was there before is put back.
+// Restore replaces the family's data by a backup, as Options.Restored alters it. If
+// the backup is whole but cannot be understood, what was there before is put back.
 func (f *Family) Restore(r io.Reader) error {
 	f.writing.Lock()
 	defer f.writing.Unlock()
@@ -259,12 +263,12 @@ func (f *Family) Restore(r io.Reader) error {
 	if err := f.file.Backup(&before); err != nil {
 		return err
 	}
-	if err := f.file.Restore(r); err != nil {
+	if err := f.file.Restore(r, f.opt.Restored); err != nil {
 		return err
 	}
 	err := f.reload()
 	if err != nil {
-		err = errors.Join(err, f.file.Restore(&before))
+		err = errors.Join(err, f.file.Restore(&before, nil))
 	}
 	return err
 }

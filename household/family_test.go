@@ -141,6 +141,44 @@ func TestBackupRestoreErase(t *testing.T) {
 	}
 }
 
+// TestRestored: who keeps something of their own in the file has a word on what a
+// backup holds of it, before anybody sees it.
+func TestRestored(t *testing.T) {
+	const own, key = "own", "key"
+	file, err := store.Open(filepath.Join(t.TempDir(), "household.db"), store.Options{})
+	must(t, err)
+	refuse := error(nil)
+	f, err := Open(file, Options{Now: func() time.Time { return monday }, Restored: func(before, after *store.Tx) error {
+		was, _ := before.Bucket(own).Get([]byte(key))
+		backup, _ := after.Bucket(own).Get([]byte(key))
+		return errors.Join(refuse, after.Bucket(own).Put([]byte(key), []byte(string(backup)+" after "+string(was))))
+	}})
+	must(t, err)
+	put := func(value string) {
+		must(t, file.Update(func(tx *store.Tx) error { return tx.Bucket(own).Put([]byte(key), []byte(value)) }))
+	}
+	want := func(value string) {
+		t.Helper()
+		must(t, file.View(func(tx *store.Tx) error {
+			if got, err := tx.Bucket(own).Get([]byte(key)); err != nil || string(got) != value {
+				t.Errorf("%q, %v, want %q", got, err, value)
+			}
+			return nil
+		}))
+	}
+	put("old")
+	var backup bytes.Buffer
+	must(t, f.Backup(&backup))
+	put("new")
+	must(t, f.Restore(bytes.NewReader(backup.Bytes())))
+	want("old after new")
+	refuse = errors.New("no")
+	if err := f.Restore(&backup); !errors.Is(err, refuse) {
+		t.Errorf("it was not asked: %v", err)
+	}
+	want("old after new")
+}
+
 // TestNewerSchema: a file from a newer release is refused, not guessed at, and
 // everyone has the safe profile meanwhile.
 func TestNewerSchema(t *testing.T) {

@@ -222,17 +222,22 @@ func writeBlob(out *bufio.Writer, b []byte) error {
 }
 
 // Restore replaces everything in the file by a backup, all of it or nothing.
-func (f *File) Restore(r io.Reader) error {
+// amend, if there is one, may alter what the backup holds (after) in view of what
+// it takes the place of (before), ere anybody sees it; its error changes nothing.
+func (f *File) Restore(r io.Reader, amend func(before, after *Tx) error) error {
 	release, err := f.lock(true)
 	if err != nil {
 		return sentence(f.path, err)
 	}
 	defer release()
-	return sentence(f.path, f.restore(r))
-}
-
-func (f *File) restore(r io.Reader) error {
-	return f.create(func(path string) error { return f.fill(path, r) })
+	return sentence(f.path, f.create(func(path string) error {
+		if err := f.fill(path, r); err != nil || amend == nil {
+			return err
+		}
+		return f.view(func(before *Tx) error {
+			return f.update(path, func(after *Tx) error { return amend(before, after) })
+		})
+	}))
 }
 
 // fill puts a backup into the new database at path.

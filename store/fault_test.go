@@ -262,7 +262,7 @@ func TestRestoreRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	try := func(what string, backup []byte) {
-		if err := f.Restore(bytes.NewReader(backup)); !errors.Is(err, ErrBackup) {
+		if err := f.Restore(bytes.NewReader(backup), nil); !errors.Is(err, ErrBackup) {
 			t.Errorf("%s: %v", what, err)
 		}
 		want(t, "after "+what, get(t, f, "people", "ana"), "9")
@@ -275,7 +275,7 @@ func TestRestoreRefuses(t *testing.T) {
 	try("one bit", flipped)
 	try("HTML", []byte("<!doctype html>"))
 	try("a bomb", append([]byte(backupMagic), 'b', 0xff, 0xff, 0xff, 0xff, 0x7f))
-	if err := f.Restore(&whole); err != nil {
+	if err := f.Restore(&whole, nil); err != nil {
 		t.Error(err)
 	}
 	if err := readAll(f); err != nil {
@@ -294,7 +294,7 @@ func FuzzRestore(f *testing.F) {
 	f.Add(whole.Bytes())
 	f.Add([]byte(backupMagic + "b\x01av\x01k\x01ve."))
 	f.Fuzz(func(t *testing.T, backup []byte) {
-		err := file.Restore(bytes.NewReader(backup))
+		err := file.Restore(bytes.NewReader(backup), nil)
 		if err != nil && !errors.Is(err, ErrBackup) {
 			t.Log(err)
 		}

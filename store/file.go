@@ -280,7 +280,7 @@ func (f *File) open(path string, readOnly bool, fn func(*bbolt.DB) error) (err e
 func (f *File) startAgain() (fromBackup bool, err error) {
 	backup, err := os.Open(f.backupPath())
 	if err == nil {
-		err = f.restore(backup)
+		err = f.create(func(path string) error { return f.fill(path, backup) })
 		backup.Close()
 	}
 	switch {

@@ -178,7 +178,7 @@ func TestWatch(t *testing.T) {
 			if err := other.Backup(&backup); err != nil {
 				t.Fatal(err)
 			}
-			if err := other.Restore(&backup); err != nil {
+			if err := other.Restore(&backup, nil); err != nil {
 				t.Fatal(err)
 			}
 			<-changed

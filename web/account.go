@@ -1,12 +1,14 @@
 package web
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/base32"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -79,9 +81,14 @@ func openAccounts(vault Vault, now func() time.Time) (*accounts, error) {
 
 // begin makes and writes the value of a new house; the caller holds mu or is alone.
 func (a *accounts) begin() error {
-	a.v = vaulted{Key: make([]byte, 32), Claim: newClaim()}
-	rand.Read(a.v.Key)
+	a.v = vaulted{Key: newKey(), Claim: newClaim()}
 	return a.save()
+}
+
+func newKey() []byte {
+	key := make([]byte, 32)
+	rand.Read(key)
+	return key
 }
 
 // save writes the value; the caller holds mu or is alone.
@@ -137,6 +144,38 @@ func (a *accounts) change(f func(*vaulted) error) error {
 		return errors.Join(err, a.reload())
 	}
 	return nil
+}
+
+// Restored is what a Vault is to hold when a backup takes the place of what it
+// holds now; both are values that a Server has saved, nil for none. The backup's
+// accounts sign in again, with the passphrases they had then. Nobody is signed in.
+// Of the backup's API tokens and passkeys only those stay that are in force now too:
+// what was taken back since then is not given out again, so in another house, or
+// after erasing, they are made anew. Browsers that have signed in before are
+// strangers to the lockout, since whoever has the backup's key could pretend to be
+// one. A backup without accounts begins a new house, with a claim code of its own.
+func Restored(backup, now []byte) ([]byte, error) {
+	var v, current vaulted
+	if len(backup) > 0 {
+		if err := json.Unmarshal(backup, &v); err != nil {
+			return nil, fmt.Errorf("the backup's accounts cannot be read: %w", err)
+		}
+	}
+	if len(v.Accounts) == 0 {
+		return nil, nil
+	}
+	if len(now) > 0 && json.Unmarshal(now, &current) != nil {
+		current = vaulted{} // a damaged value is what a backup is for
+	}
+	v.Claim, v.Sessions = "", nil
+	v.Tokens = slices.DeleteFunc(v.Tokens, func(t apiToken) bool {
+		return !slices.ContainsFunc(current.Tokens, func(c apiToken) bool { return c.ID == t.ID })
+	})
+	v.dropPasskeys(func(k passkey) bool {
+		return !slices.ContainsFunc(current.Passkeys, func(c passkey) bool { return bytes.Equal(c.ID, k.ID) && c.Account == k.Account })
+	})
+	v.Key = newKey()
+	return json.Marshal(v)
 }
 
 // newClaim is a code of 40 random bits in two groups, "K7QF-2MZA": what is

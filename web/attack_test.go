@@ -339,6 +339,85 @@ func TestErasedElsewhere(t *testing.T) {
 	s.parent()
 }
 
+// TestRestoredElsewhere: a backup brings nobody back in: neither who was signed in
+// when it was made, nor what was taken back since.
+func TestRestoredElsewhere(t *testing.T) {
+	s := newStage(t, nil)
+	parent := s.parent()
+	tokens := regexp.MustCompile(`treehouse_[A-Za-z0-9_-]+`)
+	token := func(name string) string {
+		parent.get("/settings")
+		return tokens.FindString(parent.post("/settings/token", "name", name, "scope", "read").Body.String())
+	}
+	calls := func(token string) int {
+		r := httptest.NewRequest(http.MethodGet, "/api/v1/people", nil)
+		r.Header.Set("Authorization", "Bearer "+token)
+		return s.browser(marias).do(r).Code
+	}
+	stays := token("stays")
+	backup, _ := s.vault.Load()
+	restore := func(backup, now []byte) {
+		t.Helper()
+		value, err := web.Restored(backup, now)
+		if err == nil {
+			err = s.vault.Save(value)
+		}
+		if err == nil {
+			err = s.server.Reload()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if parent.get("/settings").Code != http.StatusOK || calls(stays) != http.StatusOK {
+		t.Fatal("they are not in before")
+	}
+	restore(backup, backup)
+	if parent.get("/settings").Code != http.StatusSeeOther {
+		t.Error("the cookie of before is signed in")
+	}
+	if calls(stays) != http.StatusOK {
+		t.Error("a token that was never taken back is")
+	}
+	if web.Claim(s.vault, "", "quite another house") != nil {
+		t.Fatal("no other passphrase")
+	}
+	now, _ := s.vault.Load()
+	restore(backup, now)
+	if parent.get("/settings").Code != http.StatusSeeOther {
+		t.Error("the cookie of before the new passphrase is signed in")
+	}
+	restore(backup, nil) // erased meanwhile, or another house
+	if parent.get("/settings").Code != http.StatusSeeOther || calls(stays) != http.StatusUnauthorized {
+		t.Error("what was erased is in again")
+	}
+	b := s.browser("192.168.1.77")
+	b.get("/login")
+	if w := b.post("/login", "passphrase", passphrase); w.Code != http.StatusSeeOther {
+		t.Errorf("the backup's passphrase: %d", w.Code)
+	}
+	restore([]byte(`{"claim":"AAAA-AAAA","sessions":[]}`), backup)
+	if code := s.server.ClaimCode(); code == "" || code == "AAAA-AAAA" {
+		t.Errorf("a house nobody had claimed is claimed with %q", code)
+	}
+	if _, err := web.Restored([]byte("<html>"), nil); err == nil {
+		t.Error("nonsense was taken")
+	}
+}
+
+// TestRestoredPasskeys: one that was taken away since the backup stays away.
+func TestRestoredPasskeys(t *testing.T) {
+	const accounts = `{"key":"a2V5","accounts":[{"name":"Maria","role":"parent","hash":"h"}],"passkeys":[`
+	const phone, lost = `{"id":"cGhvbmU=","account":"Maria","credential":{}}`, `{"id":"bG9zdA==","account":"Maria","credential":{}}`
+	got, err := web.Restored([]byte(accounts+phone+","+lost+"]}"), []byte(accounts+phone+"]}"))
+	if err != nil || !bytes.Contains(got, []byte("cGhvbmU=")) || bytes.Contains(got, []byte("bG9zdA==")) {
+		t.Errorf("%s, %v", got, err)
+	}
+	if bytes.Contains(got, []byte("a2V5")) {
+		t.Error("whoever has the backup can sign the cookie of a known browser")
+	}
+}
+
 // TestClockSetBack: who signed in or mistyped in a false future is neither signed
 // in nor kept out until then.
 func TestClockSetBack(t *testing.T) {

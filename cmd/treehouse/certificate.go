@@ -103,7 +103,11 @@ func (c *certificate) look() {
 	if err != nil {
 		if c.trouble != err.Error() {
 			c.trouble = err.Error()
-			c.log.Error("the certificate cannot be used; the last good one stays", "err", err)
+			stays := "the last good one stays"
+			if c.inForce.Load() == nil {
+				stays = "nobody gets through over TLS until it can"
+			}
+			c.log.Error("the certificate cannot be used; "+stays, "err", err)
 		}
 		return
 	}

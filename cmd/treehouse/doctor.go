@@ -184,7 +184,7 @@ func (d *doctor) examine(ctx context.Context) []finding {
 		test func(context.Context) []finding
 	}{
 		{"family", d.testFamily}, {"lists", d.testLists}, {"files", d.testFiles}, {"disk", d.testDisk}, {"memory", d.testMemory}, {"clock", d.testClock},
-		{"answers", d.testAnswers}, {"blocks", d.testBlocks}, {"upstreams", d.testUpstreams}, {"pages", d.testPages},
+		{"answers", d.testAnswers}, {"blocks", d.testBlocks}, {"upstreams", d.testUpstreams}, {"pages", d.testPages}, {"certificate", d.testCertificate},
 		{"canaries", d.testCanaries}, {"port 53", d.testFront}, {"DHCP", d.testDHCP}, {"IPv6 DNS", d.testIPv6}, {"option 65001", d.testForged},
 		{"firewall", d.testFirewall},
 	} {

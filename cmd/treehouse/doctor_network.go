@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -137,8 +138,10 @@ func (d *doctor) testUpstreams(ctx context.Context) []finding {
 		switch {
 		case err != nil:
 			all = append(all, toMend("%s does not answer (%s); check the line, or name another resolver in upstream.servers.", server, cause(err)))
+		case a.RCode == 5:
+			all = append(all, toMend("%s answers that it will not (REFUSED); name another resolver in upstream.servers.", server))
 		case a.RCode != 0:
-			all = append(all, toMend("%s answers that it will not (code %d); name another resolver in upstream.servers.", server, a.RCode))
+			all = append(all, toMend("%s does not know the servers of the root (%s); see what it forwards to, or name another resolver in upstream.servers.", server, rcodeName(a.RCode)))
 		default:
 			all = append(all, isGood("%s answers.", server))
 		}
@@ -147,6 +150,17 @@ func (d *doctor) testUpstreams(ctx context.Context) []finding {
 		return one(toMend("There is no resolver to ask, so only closed and own names are answered; set upstream.servers."))
 	}
 	return all
+}
+
+// rcodeName is what a response code is called (RFC 1035 §4.1.1).
+func rcodeName(code int) string {
+	switch code {
+	case 2:
+		return "SERVFAIL"
+	case 3:
+		return "NXDOMAIN"
+	}
+	return fmt.Sprintf("code %d", code)
 }
 
 func (d *doctor) testPages(ctx context.Context) []finding {

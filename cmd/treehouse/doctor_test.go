@@ -163,6 +163,18 @@ func TestDoctor(t *testing.T) {
 			})
 		}
 	}
+	// certified listens with a pair whose 45 days end after some more.
+	certified := func(days int, mode os.FileMode, names ...string) func(*patient) {
+		return func(p *patient) {
+			chain, key := newPair(doctorsNoon.AddDate(0, 0, days), names...)
+			tls := &p.config.TLS
+			tls.Certificate, tls.Key, tls.Name = filepath.Join(p.dir, "cert.pem"), filepath.Join(p.dir, "key.pem"), "dns.example"
+			p.config.DNS.ListenTLS = []netip.AddrPort{daemonsOwn}
+			if err := errors.Join(os.WriteFile(tls.Certificate, chain, 0o644), os.WriteFile(tls.Key, key, mode)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 	for _, c := range []struct {
 		name, test string
 		spoil      func(*patient)
@@ -211,7 +223,27 @@ func TestDoctor(t *testing.T) {
 			p.reply = but(func(_ string, s netip.AddrPort, _ string, _ resolver.Question) (resolver.Answer, error, bool) {
 				return resolver.Answer{RCode: 5}, nil, s == anUpstream
 			})
-		}, mend, "code 5"},
+		}, mend, "will not (REFUSED)"},
+		{"an upstream without the root", "upstreams", func(p *patient) {
+			p.reply = but(func(_ string, s netip.AddrPort, _ string, _ resolver.Question) (resolver.Answer, error, bool) {
+				return resolver.Answer{RCode: 3}, nil, s == anUpstream
+			})
+		}, mend, "the root (NXDOMAIN)"},
+		{"an upstream that fails", "upstreams", func(p *patient) {
+			p.reply = but(func(_ string, s netip.AddrPort, _ string, _ resolver.Question) (resolver.Answer, error, bool) {
+				return resolver.Answer{RCode: 2}, nil, s == anUpstream
+			})
+		}, mend, "the root (SERVFAIL)"},
+		{"a certificate", "certificate", certified(40, 0o600, "dns.example", "*.dns.example"), good, "for dns.example, until 20"},
+		{"an old certificate", "certificate", certified(-1, 0o600, "dns.example", "*.dns.example"), mend, "ended on"},
+		{"a certificate of tomorrow", "certificate", certified(49, 0o600, "dns.example", "*.dns.example"), mend, "begins on"},
+		{"a certificate that ends", "certificate", certified(10, 0o600, "dns.example", "*.dns.example"), mend, "in 10 days"},
+		{"a certificate without tokens", "certificate", certified(40, 0o600, "dns.example"), mend, "*.dns.example"},
+		{"another's certificate", "certificate", certified(40, 0o600, "www.example"), mend, "not for the name \"dns.example\""},
+		{"a key for everybody", "certificate", certified(40, 0o644, "dns.example", "*.dns.example"), mend, "chmod 600"},
+		{"no certificate", "certificate", func(p *patient) {
+			p.config.Pages.ListenTLS, p.config.TLS.Certificate = p.config.Pages.Listen, filepath.Join(p.dir, "none.pem")
+		}, mend, "none.pem cannot be read"},
 		{"no upstream", "upstreams", func(p *patient) { p.config.Upstream.Servers = nil }, mend, "no resolver"},
 		{"a loop", "upstreams", func(p *patient) { p.config.Upstream.Servers = []netip.AddrPort{daemonsOwn} }, mend, "itself"},
 		{"no pages", "pages", func(p *patient) {

@@ -75,16 +75,15 @@ func (a *app) explain(c *Config, site, who, at string) (*explanation, error) {
 	if err != nil {
 		return nil, &usageError{fmt.Errorf("%q: %w", site, err)}
 	}
-	family, _, err := a.openFamily(c, nil)
+	h, err := a.household(c)
 	if err != nil {
 		return nil, err
 	}
-	h := family.Household()
 	var client filter.Client
 	if who != "" {
 		p, err := person(h, who)
 		if err != nil {
-			return nil, err
+			return nil, inFolder(c, err)
 		}
 		client.Policy = p.ID
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -30,8 +31,13 @@ func (a *app) openFamily(c *Config, notifier household.Notifier) (*household.Fam
 	}
 	if r := file.Recovered(); r != nil {
 		fmt.Fprintf(a.errs, "treehouse: %s\n", r)
+		if r.FromBackup { // what was taken back since it was saved is not known any more
+			if err := file.Update(func(tx *store.Tx) error { return signEverybodyOut(tx, tx) }); err != nil {
+				fmt.Fprintf(a.errs, "treehouse: whoever was signed in still is: %v\n", err)
+			}
+		}
 	}
-	family, err := household.Open(file, household.Options{Zone: c.Time.Zone, Now: a.now, Notifier: notifier})
+	family, err := household.Open(file, household.Options{Zone: c.Time.Zone, Now: a.now, Notifier: notifier, Restored: signEverybodyOut})
 	return family, file, err
 }
 
@@ -234,13 +240,29 @@ func (a *app) isService(id string) bool {
 	return slices.ContainsFunc(topics, func(t filter.Topic) bool { return t.Kind == filter.KindService && t.ID == id })
 }
 
+// emptyHouseError says that the person asked for does not live here, and nobody
+// else does: mostly it is the wrong folder.
+type emptyHouseError struct{ name, folder string }
+
+func (e *emptyHouseError) Error() string {
+	return fmt.Sprintf("nobody lives in %s yet; name another folder with --storage-dir, or add somebody with `treehouse people add %s --age 9`", e.folder, e.name)
+}
+
+// inFolder names the folder in an emptyHouseError.
+func inFolder(c *Config, err error) error {
+	if empty := (*emptyHouseError)(nil); errors.As(err, &empty) {
+		empty.folder = c.Storage.Dir
+	}
+	return err
+}
+
 // person finds somebody by name, or says who there is.
 func person(h *household.Household, name string) (*household.Person, error) {
 	if p := h.PersonNamed(name); p != nil {
 		return p, nil
 	}
 	if len(h.People) == 0 {
-		return nil, &usageError{fmt.Errorf("nobody lives here yet; `treehouse people add %s --age 9` adds somebody", name)}
+		return nil, &usageError{&emptyHouseError{name: name}}
 	}
 	names := make([]string, len(h.People))
 	for i, p := range h.People {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -298,17 +299,38 @@ type vault struct{ file *store.File }
 // Load gives what was saved last.
 func (v vault) Load() (value []byte, err error) {
 	err = v.file.View(func(tx *store.Tx) error {
-		kept, err := tx.Bucket(pagesBucket).Get([]byte(vaultKey))
-		value = append(value, kept...)
+		value, err = vaulted(tx)
 		return err
 	})
-	if len(value) == 0 {
+	return value, err
+}
+
+func vaulted(tx *store.Tx) ([]byte, error) {
+	kept, err := tx.Bucket(pagesBucket).Get([]byte(vaultKey))
+	if len(kept) == 0 {
 		return nil, err
 	}
-	return value, err
+	return bytes.Clone(kept), err
 }
 
 // Save replaces it.
 func (v vault) Save(value []byte) error {
 	return v.file.Update(func(tx *store.Tx) error { return tx.Bucket(pagesBucket).Put([]byte(vaultKey), value) })
+}
+
+// signEverybodyOut alters the accounts of a backup that takes the place of the
+// family that is here; see web.Restored.
+func signEverybodyOut(before, after *store.Tx) error {
+	now, err := vaulted(before)
+	if err != nil {
+		return err
+	}
+	value, err := vaulted(after)
+	if err == nil && value != nil {
+		value, err = web.Restored(value, now)
+		if err == nil {
+			err = after.Bucket(pagesBucket).Put([]byte(vaultKey), value)
+		}
+	}
+	return err
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net"
@@ -106,4 +107,43 @@ func TestHealth(t *testing.T) {
 		t.Fatal(err)
 	}
 	health()
+}
+
+// TestRestoreSignsOut: `treehouse restore` takes who was signed in out of what it
+// puts back.
+func TestRestoreSignsOut(t *testing.T) {
+	c := &Config{}
+	c.Storage.Dir = t.TempDir()
+	c.Storage.RuntimeDir, c.Time.Zone = c.Storage.Dir, time.UTC
+	a := &app{now: time.Now, errs: io.Discard}
+	family, file, err := a.openFamily(c, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := vault{file}
+	if err := kept.Save([]byte(`{"accounts":[{"name":"Maria","role":"parent","hash":"h"}],"sessions":[{"id":"stolen"}]}`)); err != nil {
+		t.Fatal(err)
+	}
+	var backup bytes.Buffer
+	if err := errors.Join(family.Backup(&backup), family.SaveBackup()); err != nil {
+		t.Fatal(err)
+	}
+	signedOut := func(what string) {
+		t.Helper()
+		value, err := kept.Load()
+		if err != nil || !bytes.Contains(value, []byte("Maria")) || bytes.Contains(value, []byte("stolen")) {
+			t.Errorf("%s: %s, %v", what, value, err)
+		}
+	}
+	if err := family.Restore(&backup); err != nil {
+		t.Fatal(err)
+	}
+	signedOut("restore")
+	if err := os.Truncate(filepath.Join(c.Storage.Dir, "household.db"), 5000); err != nil {
+		t.Fatal(err)
+	}
+	if _, kept.file, err = a.openFamily(c, nil); err != nil || kept.file.Recovered() == nil {
+		t.Fatalf("the damage was not found: %v", err)
+	}
+	signedOut("a damaged file")
 }

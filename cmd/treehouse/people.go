@@ -1,9 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -17,8 +21,12 @@ func (a *app) peopleCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "people", Short: "Who lives here, and how old they are", Args: exactly(),
 		RunE: func(*cobra.Command, []string) error {
+			c, err := a.config()
+			if err != nil {
+				return err
+			}
 			return a.read(func(h *household.Household) error {
-				return a.print(h.People, func(w io.Writer) { a.printPeople(w, h) })
+				return a.print(h.People, func(w io.Writer) { a.printPeople(w, h, c.Storage.Dir) })
 			})
 		},
 	}
@@ -79,9 +87,9 @@ func (a *app) peopleCommand() *cobra.Command {
 // maxAge in years is older than anybody.
 const maxAge = 130
 
-func (a *app) printPeople(w io.Writer, h *household.Household) {
+func (a *app) printPeople(w io.Writer, h *household.Household, folder string) {
 	if len(h.People) == 0 {
-		fmt.Fprintln(w, "Nobody yet. `treehouse people add Ana --age 9` adds somebody.")
+		fmt.Fprintf(w, "Nobody yet in %s. `treehouse people add Ana --age 9` adds somebody.\n", folder)
 		return
 	}
 	now := a.now()
@@ -284,7 +292,34 @@ func device(h *household.Household, name string) (*household.Device, error) {
 
 // read runs fn on the household as it is.
 func (a *app) read(fn func(h *household.Household) error) error {
-	return a.withFamily(func(f *household.Family) error { return fn(f.Household()) })
+	c, err := a.config()
+	if err != nil {
+		return err
+	}
+	h, err := a.household(c)
+	if err != nil {
+		return err
+	}
+	return inFolder(c, fn(h))
+}
+
+// household is the one that is kept; where nothing is, one without people, and
+// nothing is made: the folder may be mistyped.
+func (a *app) household(c *Config) (*household.Household, error) {
+	path := filepath.Join(c.Storage.Dir, "household.db")
+	if missing(path) && missing(path+".backup") {
+		return household.New(household.DefaultBands(), c.Time.Zone), nil
+	}
+	family, _, err := a.openFamily(c, nil)
+	if err != nil {
+		return nil, err
+	}
+	return family.Household(), nil
+}
+
+func missing(path string) bool {
+	_, err := os.Stat(path)
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // change alters the household and prints what fn says was done. A running

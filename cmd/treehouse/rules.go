@@ -26,6 +26,8 @@ func (a *app) pauseCommand() *cobra.Command {
 	var until string
 	c := &cobra.Command{
 		Use: "pause PERSON", Short: "Stop everything but helplines for a person, or for everyone", Args: exactly("PERSON"),
+		Long:    "Stop everything but helplines and emergency for PERSON, or for all where PERSON is everyone.",
+		Example: "  treehouse pause Ana --for 30m\n  treehouse pause everyone --until 18:00",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.change(func(h *household.Household) (string, error) {
 				now := a.now().In(h.Zone())

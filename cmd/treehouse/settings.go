@@ -384,7 +384,7 @@ func (a *app) withFamily(fn func(*household.Family) error) error {
 	if err != nil {
 		return err
 	}
-	return fn(family)
+	return inFolder(c, fn(family))
 }
 
 func (a *app) done(what string) error {
