@@ -200,7 +200,7 @@ func mustRead(t testing.TB, path string) string {
 func TestSourceID(t *testing.T) {
 	for path, id := range map[string]string{
 		"/x/ut1/gambling.tar.gz": "gambling", "gambling/domains": "gambling-domains", "a/Adult List.TXT": "adult-list",
-		"adblock-light.txt.gz": "adblock-light", "hosts": "hosts", "../hosts": "..-hosts", strings.Repeat("x", 99): strings.Repeat("x", 64),
+		"adblock-light.txt.gz": "adblock-light", "hosts": "hosts", "../hosts": "hosts", strings.Repeat("x", 99): strings.Repeat("x", 64),
 	} {
 		got := sourceID(path)
 		want(t, path, got, id)

@@ -55,6 +55,9 @@ func (l *Library) readContent(ctx context.Context, etag, lastModified string) (*
 		return l.fetchContent(ctx, *key, etag, lastModified)
 	}
 	info, err := os.Stat(r.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s: there is no such file or folder; look for a mistake in the path", r.Path)
+	}
 	if err != nil {
 		return nil, err
 	}

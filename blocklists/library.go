@@ -279,21 +279,28 @@ func (l *Library) check(s Source) error {
 }
 
 // checkTopic refuses a topic that the catalogue does not have, and names those
-// that begin alike.
+// that begin most alike.
 func (l *Library) checkTopic(id string) error {
-	var near, all []string
+	var near []string
+	most := min(2, len(id)) // letters; fewer are chance
 	for _, t := range l.catalogue().Topics() {
 		if t.ID == id {
 			return nil
 		}
-		all = append(all, t.ID)
-		if id != "" && t.ID != "" && t.ID[0] == id[0] {
+		alike := 0
+		for alike < min(len(id), len(t.ID)) && id[alike] == t.ID[alike] {
+			alike++
+		}
+		if alike > most {
+			near, most = near[:0], alike
+		}
+		if alike == most {
 			near = append(near, t.ID)
 		}
 	}
-	if len(near) > 0 {
-		all = near
+	if len(near) == 0 {
+		return fmt.Errorf("there is no topic %q; write one of the catalogue's, such as adult, gambling or ads", id)
 	}
-	slices.Sort(all)
-	return fmt.Errorf("there is no topic %q; do you mean one of %s", id, strings.Join(all, ", "))
+	slices.Sort(near)
+	return fmt.Errorf("there is no topic %q; do you mean one of %s", id, strings.Join(near, ", "))
 }

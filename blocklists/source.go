@@ -69,7 +69,7 @@ func checkID(id string) error {
 }
 
 // sourceID makes an ID from a file's name: ut1/gambling.tar.gz is "gambling",
-// gambling/domains is "gambling-domains".
+// gambling/domains is "gambling-domains", ../hosts.txt "hosts".
 func sourceID(path string) string {
 	base := strings.ToLower(filepath.Base(path))
 	for {
@@ -83,7 +83,7 @@ func sourceID(path string) string {
 	}
 	switch base {
 	case "domains", "urls", "hosts", "list", "blocklist":
-		if folder := strings.ToLower(filepath.Base(filepath.Dir(path))); folder != "." && folder != "/" {
+		if folder := strings.ToLower(filepath.Base(filepath.Dir(path))); folder != "." && folder != ".." && folder != "/" {
 			base = folder + "-" + base
 		}
 	}

@@ -155,7 +155,11 @@ func (s *SourceState) due(now time.Time) bool {
 // waits for a slow server: the turn to write is taken when the list is here.
 func (l *Library) updateOne(ctx context.Context, s SourceState, opt UpdateOptions) UpdateResult {
 	fail := func(err error) UpdateResult {
-		return UpdateResult{ID: s.ID, Outcome: Failed, Err: fmt.Errorf("source %q: %w; the last good list stays", s.ID, err)}
+		rest := "the last good list stays"
+		if s.Imported.IsZero() {
+			rest = "nothing of it is in force yet"
+		}
+		return UpdateResult{ID: s.ID, Outcome: Failed, Err: fmt.Errorf("source %q: %w; %s", s.ID, err, rest)}
 	}
 	if err := l.check(s.Source); err != nil {
 		return fail(err)

@@ -49,7 +49,7 @@ func (h *Household) SetTell(tell Tell) error {
 		h.Settings.Tell = tell
 		return nil
 	}
-	return fmt.Errorf("%q does not say what to tell; it is who, what, or empty for nothing", tell)
+	return fmt.Errorf("%q does not say what to tell; it is who, what, or nothing, which is written as an empty word", tell)
 }
 
 // notice is what may be told of a request; ok is false where nothing may.

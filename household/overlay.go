@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"fmt"
 	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -42,8 +43,12 @@ func Overlays() []Overlay {
 // SetOverlay puts an overlay in force or takes it back. What a parent has
 // switched for one person comes first still.
 func (h *Household) SetOverlay(id string, on bool) error {
-	if !slices.ContainsFunc(Overlays(), func(o Overlay) bool { return o.ID == id }) {
-		return fmt.Errorf("there is no overlay %q", id)
+	var ids []string
+	for _, o := range Overlays() {
+		ids = append(ids, o.ID)
+	}
+	if !slices.Contains(ids, id) {
+		return fmt.Errorf("there is no overlay %q; there is %s", id, strings.Join(ids, ", "))
 	}
 	h.Settings.Overlays = slices.DeleteFunc(h.Settings.Overlays, func(o string) bool { return o == id })
 	if on {

@@ -149,7 +149,12 @@ func set[T ~string](h *Household, id filter.PolicyID, value T, field func(*Perso
 		return noPerson(id)
 	}
 	if value != "" && !slices.Contains(choices, value) {
-		return fmt.Errorf("%q is no %s; it is one of %q", value, what, choices)
+		var words []string
+		for _, c := range choices {
+			words = append(words, string(c))
+		}
+		last := len(words) - 1
+		return fmt.Errorf("%q is no %s; it is %s or %s", value, what, strings.Join(words[:last], ", "), words[last])
 	}
 	*field(p) = value
 	return nil

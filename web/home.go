@@ -80,7 +80,8 @@ type Trouble string
 const (
 	TroubleOffline  Trouble = "offline"  // no upstream answers
 	TroubleGone     Trouble = "gone"     // the names of a list are lost, and it cannot be fetched
-	TroubleStarter  Trouble = "starter"  // only the lists that came with the program
+	TroubleStarter  Trouble = "starter"  // only the lists that came with the program, until others are fetched
+	TroubleNoLists  Trouble = "nolists"  // only those, and no others are asked for: a note, shown at home only
 	TroubleOldLists Trouble = "oldlists" // the lists have not been renewed for a while
 	TroubleStorage  Trouble = "storage"  // nothing can be written
 	TroubleRestored Trouble = "restored" // the family was read from a backup

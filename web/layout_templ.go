@@ -94,7 +94,14 @@ func (p *page) layout(kind string) templ.Component {
 		writeText(html, "</div>")
 		if p.who.signedIn() {
 			for _, t := range p.trouble {
-				writeText(html, "<div class=\"notice wait\"><p>")
+				var templ_7745c5c3_Var25 = []any{"notice", templ.KV("wait", t != TroubleNoLists)}
+				err = templ.RenderCSSItems(ctx, html, templ_7745c5c3_Var25...)
+				if err != nil {
+					return err
+				}
+				writeText(html, "<div class=\"")
+				writeValue(html, templ.CSSClasses(templ_7745c5c3_Var25).String())
+				writeText(html, "\"><p>")
 				writeValue(html, p.troubleLine(t))
 				writeText(html, "</p>")
 				if t == TroubleJump && p.who.may(RoleSecond) {
@@ -178,7 +185,7 @@ func (p *page) layout(kind string) templ.Component {
 
 // hidden are the fields of every form: its token, and where to come back to.
 func (p *page) hidden() templ.Component {
-	return component(func(ctx context.Context, html *templruntime.Buffer, templ_7745c5c3_Var37 templ.Component) (err error) {
+	return component(func(ctx context.Context, html *templruntime.Buffer, templ_7745c5c3_Var39 templ.Component) (err error) {
 		writeText(html, "<input type=\"hidden\" name=\"_token\" value=\"")
 		writeValue(html, p.token)
 		writeText(html, "\"> <input type=\"hidden\" name=\"_back\" value=\"")
@@ -190,8 +197,8 @@ func (p *page) hidden() templ.Component {
 
 // plain is a page of one sentence and one way on.
 func (p *page) plain(text, to, button string) templ.Component {
-	return component(func(ctx context.Context, html *templruntime.Buffer, templ_7745c5c3_Var40 templ.Component) (err error) {
-		templ_7745c5c3_Var41 := component(func(ctx context.Context, html *templruntime.Buffer, _ templ.Component) (err error) {
+	return component(func(ctx context.Context, html *templruntime.Buffer, templ_7745c5c3_Var42 templ.Component) (err error) {
+		templ_7745c5c3_Var43 := component(func(ctx context.Context, html *templruntime.Buffer, _ templ.Component) (err error) {
 			writeText(html, "<section class=\"card calm\"><h1>")
 			writeValue(html, p.title)
 			writeText(html, "</h1><p>")
@@ -203,7 +210,7 @@ func (p *page) plain(text, to, button string) templ.Component {
 			writeText(html, "</a></p></section>")
 			return nil
 		})
-		err = p.frame("narrow").Render(templ.WithChildren(ctx, templ_7745c5c3_Var41), html)
+		err = p.frame("narrow").Render(templ.WithChildren(ctx, templ_7745c5c3_Var43), html)
 		if err != nil {
 			return err
 		}
@@ -213,8 +220,8 @@ func (p *page) plain(text, to, button string) templ.Component {
 
 // failed says why nothing was changed.
 func (p *page) failed(why, to string) templ.Component {
-	return component(func(ctx context.Context, html *templruntime.Buffer, templ_7745c5c3_Var46 templ.Component) (err error) {
-		templ_7745c5c3_Var47 := component(func(ctx context.Context, html *templruntime.Buffer, _ templ.Component) (err error) {
+	return component(func(ctx context.Context, html *templruntime.Buffer, templ_7745c5c3_Var48 templ.Component) (err error) {
+		templ_7745c5c3_Var49 := component(func(ctx context.Context, html *templruntime.Buffer, _ templ.Component) (err error) {
 			writeText(html, "<section class=\"card calm\"><h1>")
 			writeValue(html, p.title)
 			writeText(html, "</h1><p>")
@@ -226,7 +233,7 @@ func (p *page) failed(why, to string) templ.Component {
 			writeText(html, "</a></p></section>")
 			return nil
 		})
-		err = p.frame("narrow").Render(templ.WithChildren(ctx, templ_7745c5c3_Var47), html)
+		err = p.frame("narrow").Render(templ.WithChildren(ctx, templ_7745c5c3_Var49), html)
 		if err != nil {
 			return err
 		}
@@ -236,14 +243,14 @@ func (p *page) failed(why, to string) templ.Component {
 
 // face is a person's initial on a colour of their own.
 func face(name string, number int) templ.Component {
-	return component(func(ctx context.Context, html *templruntime.Buffer, templ_7745c5c3_Var52 templ.Component) (err error) {
-		var templ_7745c5c3_Var53 = []any{"face", faceClass(number)}
-		err = templ.RenderCSSItems(ctx, html, templ_7745c5c3_Var53...)
+	return component(func(ctx context.Context, html *templruntime.Buffer, templ_7745c5c3_Var54 templ.Component) (err error) {
+		var templ_7745c5c3_Var55 = []any{"face", faceClass(number)}
+		err = templ.RenderCSSItems(ctx, html, templ_7745c5c3_Var55...)
 		if err != nil {
 			return err
 		}
 		writeText(html, "<span class=\"")
-		writeValue(html, templ.CSSClasses(templ_7745c5c3_Var53).String())
+		writeValue(html, templ.CSSClasses(templ_7745c5c3_Var55).String())
 		writeText(html, "\" aria-hidden=\"true\">")
 		writeValue(html, initial(name))
 		writeText(html, "</span>")

@@ -58,7 +58,11 @@ func (s *Server) page(r *http.Request, v *visitor, title string) *page {
 	}
 	p.title = p.T(title)
 	if v.signedIn() {
-		p.trouble = s.home.Health()
+		for _, t := range s.home.Health() {
+			if t != TroubleNoLists || p.path == "/" {
+				p.trouble = append(p.trouble, t)
+			}
+		}
 	}
 	return p
 }

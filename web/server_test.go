@@ -458,7 +458,7 @@ func TestEveryPageInEveryLanguage(t *testing.T) {
 	child.get("/me")
 	child.follow("/me/ask", "minutes", "30")
 	s.home.Block(netip.MustParseAddr(anas), "www.adult.example", s.now())
-	s.home.Trouble(web.TroubleOffline, web.TroubleGone, web.TroubleStarter, web.TroubleOldLists, web.TroubleStorage, web.TroubleRestored, web.TroubleClock, web.TroubleFirewall, web.TroubleJump)
+	s.home.Trouble(web.TroubleOffline, web.TroubleGone, web.TroubleStarter, web.TroubleNoLists, web.TroubleOldLists, web.TroubleStorage, web.TroubleRestored, web.TroubleClock, web.TroubleFirewall, web.TroubleJump)
 	for _, language := range []string{"en", "es", "fr", "de", "pt-BR", "ar", "ru", "zh-CN", "hi"} {
 		parent.language, child.language = language, language
 		for _, path := range []string{"/", "/people/1", "/people/2", "/requests", "/devices", "/activity", "/devices/1/log", "/devices/3/log", "/settings", "/setup", "/setup?step=3", "/check?site=tiktok.com", "/learn", "/help", "/nowhere", "/around", "/around/device", "/around/far"} {
@@ -478,6 +478,41 @@ func TestEveryPageInEveryLanguage(t *testing.T) {
 	says(t, text(child.get("/me").Body.String()), "Hallo Ana")
 	child.follow("/language", "language", "fr", "_back", "/me")
 	says(t, text(child.get("/me").Body.String()), "Bonjour Ana")
+}
+
+// TestOnlyTheBuiltInList: that nothing is ever fetched is a note at home, and no
+// warning on every page.
+func TestOnlyTheBuiltInList(t *testing.T) {
+	s := newStage(t, nil)
+	parent := s.parent()
+	s.home.Trouble(web.TroubleNoLists)
+	const note = "The built-in list is in force. Whoever looks after the router can add more lists."
+	page := parent.get("/").Body.String()
+	says(t, text(page), note)
+	if strings.Contains(page, `"notice wait"`) {
+		t.Error("the note is a warning")
+	}
+	if strings.Contains(text(parent.get("/settings").Body.String()), note) {
+		t.Error("the note is on every page")
+	}
+}
+
+// TestNoNewDevices: a home whose devices all belong to somebody has devices.
+func TestNoNewDevices(t *testing.T) {
+	s := newStage(t, nil)
+	parent := s.parent()
+	err := s.home.Change(func(h *household.Household) error {
+		for _, d := range h.Devices {
+			if err := h.Assign(d.ID, 1); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	says(t, text(parent.get("/setup").Body.String()), "No new devices.")
 }
 
 // TestSizes holds the budgets, in bytes on the wire.

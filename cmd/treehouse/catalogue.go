@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -232,8 +233,12 @@ func (a *app) catalogueExport() *cobra.Command {
   treehouse lists catalogue verify mine
   tar czf mine.tar.gz mine && minisign -S -m mine.tar.gz`,
 		RunE: func(_ *cobra.Command, args []string) error {
-			if err := os.Mkdir(args[0], 0o755); err != nil {
-				return fmt.Errorf("%s cannot be made: %s; name a folder that does not exist yet", args[0], cause(err))
+			err := os.Mkdir(args[0], 0o755)
+			if errors.Is(err, fs.ErrExist) {
+				return fmt.Errorf("%s is there already; name a folder that does not exist yet", args[0])
+			}
+			if err != nil {
+				return fmt.Errorf("%s cannot be made: %s", args[0], cause(err))
 			}
 			files := append(catalogue.BuiltIn().Files(), catalogue.File{Name: catalogue.AboutFile, Text: aboutOfExport})
 			for _, f := range files {

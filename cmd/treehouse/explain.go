@@ -28,8 +28,8 @@ type explanation struct {
 	Listed []listed `json:"listed,omitempty"` // who says so
 	Target string   `json:"target,omitempty"` // the safe host
 
-	Until  time.Time `json:"until,omitzero"` // when the person's rules change next
-	Then   string    `json:"then,omitempty"` // what happens to the name from then on, if it is something else
+	Until  time.Time `json:"until,omitzero"` // when something else happens to the name by itself
+	Then   string    `json:"then,omitempty"` // what that is
 	Change string    `json:"change"`         // what a parent can do
 }
 
@@ -106,7 +106,7 @@ func newExplanation(snap *filter.Snapshot, client filter.Client, name filter.Nam
 	v, policy := snap.DecideAt(client, name, at), snap.Policy(client)
 	e := &explanation{
 		Name: plain(name), Person: policy.Person, Band: policy.Band, At: at,
-		Action: v.Action.String(), Rule: v.Rule.String(), Target: plain(v.Target), Until: v.Until,
+		Action: v.Action.String(), Rule: v.Rule.String(), Target: plain(v.Target),
 	}
 	var topic filter.Topic
 	if v.HasTopic {
@@ -126,16 +126,27 @@ func newExplanation(snap *filter.Snapshot, client filter.Client, name filter.Nam
 	}
 	e.Why = why(v, policy, topic, name, at)
 	e.Change = remedy(v, policy, topic, e.Name, plain(name[len(name)-int(v.Matched):]))
-	if !v.Until.IsZero() {
-		if then := snap.DecideAt(client, name, v.Until); then.Action != v.Action || then.Rule != v.Rule {
-			e.Then = then.Action.String()
+	edge := v.Until
+	for range edgesAhead {
+		if edge.IsZero() {
+			break
+		}
+		then := snap.DecideAt(client, name, edge)
+		if then.Action != v.Action || then.Rule != v.Rule {
+			e.Until, e.Then = edge, then.Action.String()
 			if then.Rule != filter.RuleNone {
 				e.Then += " by the rule " + then.Rule.String()
 			}
+			break
 		}
+		edge = then.Until
 	}
 	return e
 }
+
+// edgesAhead is how many changes of a person's rules are looked at for one that
+// is about the name: those of two weeks with nine a day, and most are not.
+const edgesAhead = 128
 
 // why says in a sentence how the rule came to win.
 func why(v filter.Verdict, p filter.Policy, topic filter.Topic, name filter.Name, at time.Time) string {
@@ -229,11 +240,7 @@ func printExplanation(w io.Writer, e *explanation) {
 		row("answer", "the address of %s", e.Target)
 	}
 	if !e.Until.IsZero() {
-		then := "the same"
-		if e.Then != "" {
-			then = e.Then
-		}
-		row("until", "%s, then %s", e.Until.In(e.At.Location()).Format("Mon 2 Jan 15:04"), then)
+		row("until", "%s, then %s", e.Until.In(e.At.Location()).Format("Mon 2 Jan 15:04"), e.Then)
 	}
 	row("to change", "%s", e.Change)
 }

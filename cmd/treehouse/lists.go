@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -163,10 +164,10 @@ func (a *app) update(ctx context.Context, l *blocklists.Library, config *Config,
 		return err
 	}
 	if failed > 0 && away != nil {
-		return fmt.Errorf("%d of %d sources failed: %w", failed, len(results), away)
+		return fmt.Errorf("%d of %s failed: %w", failed, howMany(len(results), "source"), away)
 	}
 	if failed > 0 {
-		return fmt.Errorf("%d of %d sources failed; their last good lists stay", failed, len(results))
+		return fmt.Errorf("%d of %s failed; what is in force stays", failed, howMany(len(results), "source"))
 	}
 	if away != nil {
 		return away
@@ -191,7 +192,7 @@ func printResults(w io.Writer, results []blocklists.UpdateResult) {
 	for _, r := range results {
 		switch r.Outcome {
 		case blocklists.Updated:
-			fmt.Fprintf(w, "%s: updated, %d names (%d new, %d gone)\n", r.ID, r.Report.Entries, r.Report.Added, r.Report.Removed)
+			fmt.Fprintf(w, "%s: updated, %s (%d new, %d gone)\n", r.ID, howMany(r.Report.Entries, "name"), r.Report.Added, r.Report.Removed)
 		case blocklists.Held:
 			fmt.Fprintf(w, "%s: held: %d names new and %d gone is too much of a change; --accept takes it\n", r.ID, r.Report.Added, r.Report.Removed)
 		case blocklists.Failed:
@@ -218,6 +219,13 @@ func (a *app) listsRemove() *cobra.Command {
 		Use: "remove SOURCE", Short: "Remove a source and its names", Args: exactly("SOURCE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withLibrary(func(l *blocklists.Library) error {
+				sources, err := l.Sources()
+				if err != nil {
+					return err
+				}
+				if _, err := sourceOf(sources, args[0]); err != nil {
+					return err
+				}
 				if err := l.Remove(cmd.Context(), args[0]); err != nil {
 					return err
 				}
@@ -261,11 +269,11 @@ func (a *app) listsShow() *cobra.Command {
 					return err
 				}
 				if len(args) == 1 {
-					i := slices.IndexFunc(sources, func(s blocklists.SourceState) bool { return s.ID == args[0] })
-					if i < 0 {
-						return &usageError{fmt.Errorf("there is no source %q; `treehouse lists show` lists them", args[0])}
+					source, err := sourceOf(sources, args[0])
+					if err != nil {
+						return err
 					}
-					return a.print(sources[i], func(w io.Writer) { a.printSource(w, sources[i]) })
+					return a.print(source, func(w io.Writer) { a.printSource(w, source) })
 				}
 				last, err := l.LastBuild()
 				if err != nil {
@@ -275,6 +283,34 @@ func (a *app) listsShow() *cobra.Command {
 			})
 		},
 	}
+}
+
+// sourcesNamed is how many sources a sentence names.
+const sourcesNamed = 8
+
+// sourceOf finds a source by its ID, or says which there are.
+func sourceOf(sources []blocklists.SourceState, id string) (blocklists.SourceState, error) {
+	ids := make([]string, len(sources))
+	for i, s := range sources {
+		if ids[i] = s.ID; s.ID == id {
+			return s, nil
+		}
+	}
+	instead := "`treehouse lists show` lists them"
+	if len(ids) == 0 {
+		instead = "there is none yet"
+	} else if len(ids) <= sourcesNamed {
+		instead = "there is " + strings.Join(ids, ", ")
+	}
+	return blocklists.SourceState{}, &usageError{fmt.Errorf("there is no source %q; %s", id, didYouMean(id, ids, instead))}
+}
+
+// howMany is a number of things: "1 source", "2 sources".
+func howMany(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 func (a *app) withLibrary(fn func(l *blocklists.Library) error) error {
@@ -297,10 +333,14 @@ func (a *app) build(ctx context.Context, l *blocklists.Library, reports []blockl
 	}
 	return a.print(map[string]any{"reports": reports, "build": build}, func(w io.Writer) {
 		for _, r := range reports {
-			fmt.Fprintf(w, "%s: %d names (%s), %d lines refused\n", r.Source, r.Entries, r.Format, r.RefusedLines())
+			fmt.Fprintf(w, "%s: %s (%s), %s refused", r.Source, howMany(r.Entries, "name"), r.Format, howMany(r.RefusedLines(), "line"))
+			if before := r.Entries - r.Added + r.Removed; before > 0 && before != r.Entries {
+				fmt.Fprintf(w, ", before %d", before)
+			}
+			fmt.Fprintln(w)
 			printRefused(w, r)
 		}
-		fmt.Fprintf(w, "In force: %d names from %d sources and the catalogue, in %d bytes.\n", build.Stats.Names, build.Sources, build.Stats.Bytes)
+		fmt.Fprintf(w, "In force: %s from %s and the catalogue, in %d bytes.\n", howMany(build.Stats.Names, "name"), howMany(build.Sources, "source"), build.Stats.Bytes)
 	})
 }
 
@@ -314,7 +354,7 @@ func (a *app) printSources(w io.Writer, sources []blocklists.SourceState, last b
 	for _, s := range sources {
 		topic, state := s.Topic, "ok"
 		if topic == "" {
-			topic = fmt.Sprintf("%d topics", len(s.Report.Topics))
+			topic = howMany(len(s.Report.Topics), "topic")
 		}
 		switch {
 		case s.Away && slices.Contains(last.Without, s.ID):
@@ -334,12 +374,12 @@ func (a *app) printSources(w io.Writer, sources []blocklists.SourceState, last b
 	}
 	t.Flush()
 	if last.Number > 0 {
-		fmt.Fprintf(w, "\nIn force: %d names from %d sources and the catalogue, in %d bytes, compiled %s ago.\n", last.Stats.Names, last.Sources, last.Stats.Bytes, a.age(last.At))
+		fmt.Fprintf(w, "\nIn force: %s from %s and the catalogue, in %d bytes, compiled %s ago.\n", howMany(last.Stats.Names, "name"), howMany(last.Sources, "source"), last.Stats.Bytes, a.age(last.At))
 	}
 }
 
 func (a *app) printSource(w io.Writer, s blocklists.SourceState) {
-	fmt.Fprintf(w, "%s: %d names of %d lines, %s, imported %s ago, %d bytes\n", s.ID, s.Report.Entries, s.Report.Lines, s.Report.Format, a.age(s.Imported), s.Bytes)
+	fmt.Fprintf(w, "%s: %s of %s, %s, imported %s ago, %d bytes\n", s.ID, howMany(s.Report.Entries, "name"), howMany(s.Report.Lines, "line"), s.Report.Format, a.age(s.Imported), s.Bytes)
 	if s.URL != "" {
 		fmt.Fprintf(w, "  from %s, checked %s ago: %s\n", s.URL, a.age(s.Checked), s.Result)
 	}
@@ -353,7 +393,7 @@ func (a *app) printSource(w io.Writer, s blocklists.SourceState) {
 // first ones.
 func printRefused(w io.Writer, r blocklists.Report) {
 	for _, reason := range slices.Sorted(maps.Keys(r.Refused)) {
-		fmt.Fprintf(w, "  refused %d: %s\n", r.Refused[reason], reason)
+		fmt.Fprintf(w, "  %s refused: %s\n", howMany(r.Refused[reason], "line"), reason)
 	}
 	for _, s := range r.Samples {
 		where := fmt.Sprintf("line %d", s.Line)
@@ -363,7 +403,7 @@ func printRefused(w io.Writer, r blocklists.Report) {
 		fmt.Fprintf(w, "    %s: %s (%s)\n", where, s.Text, s.Reason)
 	}
 	for _, folder := range slices.Sorted(maps.Keys(r.Unmapped)) {
-		fmt.Fprintf(w, "  left out %d lines of %s, which is no topic here\n", r.Unmapped[folder], folder)
+		fmt.Fprintf(w, "  left out %s of %s, which is no topic here\n", howMany(r.Unmapped[folder], "line"), folder)
 	}
 }
 

@@ -190,7 +190,9 @@ func (h pagesHome) Health() []web.Trouble {
 	if !h.d.server.Reachable() {
 		troubles = append(troubles, web.TroubleOffline)
 	}
-	switch at := h.d.renewed.Load(); {
+	switch at, lists := h.d.renewed.Load(), &h.d.config.Lists; {
+	case at == 0 && len(lists.Sources) == 0 && lists.Catalogue.Path == "" && lists.Catalogue.URL == "":
+		troubles = append(troubles, web.TroubleNoLists)
 	case at == 0:
 		troubles = append(troubles, web.TroubleStarter)
 	case h.d.clock.Now().Sub(time.Unix(at, 0)) > oldLists:

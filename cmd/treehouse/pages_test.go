@@ -61,6 +61,8 @@ func TestHealth(t *testing.T) {
 			t.Errorf("the trouble is %v, not %v", got, want)
 		}
 	}
+	health(web.TroubleNoLists) // and none will come by itself
+	c.Lists.Sources = []ListSource{{ID: "a-list"}}
 	health(web.TroubleStarter)
 
 	// Lists that a source has just confirmed are not old, whenever they were built.

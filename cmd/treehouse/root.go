@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"reflect"
@@ -38,6 +39,14 @@ func newRoot(out, errs io.Writer) *cobra.Command {
 	root.SetOut(out)
 	root.SetErr(errs)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		if in := (*pflag.InvalidValueError)(nil); errors.As(err, &in) {
+			switch in.GetFlag().Value.Type() {
+			case "int":
+				err = fmt.Errorf("--%s: %q is not a whole number, such as 9", in.GetFlag().Name, in.GetValue())
+			case "duration":
+				err = fmt.Errorf("--%s: %q is not a length of time, such as 5m, 30m or 2h", in.GetFlag().Name, in.GetValue())
+			}
+		}
 		return &usageError{fmt.Errorf("%w; `%s --help` lists the flags", err, cmd.CommandPath())}
 	})
 	flags := root.PersistentFlags()

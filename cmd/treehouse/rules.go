@@ -87,7 +87,11 @@ func (a *app) nameCommand(verb string, allow bool) *cobra.Command {
 				if err != nil {
 					return "", err
 				}
-				return fmt.Sprintf("%s: %sed for %s%s.", args[0], verb, p.Name, untilWords(end, h.Zone())), h.SetName(p.ID, hostOf(args[0]), allow, now, end, why)
+				site, err := household.Site(hostOf(args[0]))
+				if err != nil {
+					return "", err
+				}
+				return fmt.Sprintf("%s: %sed for %s%s.", site, verb, p.Name, untilWords(end, h.Zone())), h.SetName(p.ID, site, allow, now, end, why)
 			})
 		},
 	}
@@ -108,7 +112,11 @@ func (a *app) forgetCommand() *cobra.Command {
 				if err != nil {
 					return "", err
 				}
-				return fmt.Sprintf("%s: the rules of %s's age decide.", args[0], p.Name), h.ForgetName(p.ID, hostOf(args[0]))
+				site, err := household.Site(hostOf(args[0]))
+				if err != nil {
+					return "", err
+				}
+				return fmt.Sprintf("%s: the rules of %s's age decide.", site, p.Name), h.ForgetName(p.ID, site)
 			})
 		},
 	}
@@ -200,7 +208,11 @@ func (a *app) requestsCommand() *cobra.Command {
 					if err != nil {
 						return "", err
 					}
-					return "Answered.", h.AnswerRequest(household.RequestID(id), allow, now, end, words)
+					done := "Answered."
+					if r := h.Request(household.RequestID(id)); r != nil {
+						done = "Answered: " + wish(*r) + "."
+					}
+					return done, h.AnswerRequest(household.RequestID(id), allow, now, end, words)
 				})
 			},
 		}
@@ -222,12 +234,9 @@ func printRequests(w io.Writer, h *household.Household) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "NUMBER\tWHO\tWHAT\tWORDS\tANSWER")
 	for _, r := range h.Requests {
-		who, what, said := "-", r.Site, "open"
+		who, said := "-", "waiting"
 		if p := h.Person(r.Person); p != nil {
 			who = p.Name
-		}
-		if what == "" {
-			what = fmt.Sprintf("%d minutes of %s", r.Length, r.Of)
 		}
 		switch {
 		case r.Open():
@@ -236,9 +245,17 @@ func printRequests(w io.Writer, h *household.Household) {
 		default:
 			said = "not now"
 		}
-		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\n", r.ID, who, what, r.Words, said)
+		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\n", r.ID, who, wish(r), r.Words, said)
 	}
 	t.Flush()
+}
+
+// wish is what a request asks for.
+func wish(r household.Request) string {
+	if r.Site != "" {
+		return r.Site
+	}
+	return howMany(int(r.Length), "minute") + " of " + r.Of
 }
 
 // forPerson gives a command the flag --person, which has to be given.

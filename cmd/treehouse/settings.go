@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -163,6 +164,10 @@ func (a *app) ticketsCommand() *cobra.Command {
 }
 
 func printTickets(w io.Writer, h *household.Household) {
+	if !slices.ContainsFunc(h.People, func(p household.Person) bool { return len(p.Tickets) > 0 }) {
+		fmt.Fprintln(w, "Nobody has a ticket. `treehouse tickets give Ana 30m` gives one.")
+		return
+	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "WHO\tNUMBER\tMINUTES\tOF")
 	for _, p := range h.People {
@@ -179,6 +184,9 @@ func (a *app) holidaysCommand() *cobra.Command {
 		RunE: func(*cobra.Command, []string) error {
 			return a.read(func(h *household.Household) error {
 				return a.print(h.Settings.Holidays, func(w io.Writer) {
+					if len(h.Settings.Holidays) == 0 {
+						fmt.Fprintln(w, "No holidays are known. `treehouse holidays add Christmas 2026-12-23 2027-01-06` adds some.")
+					}
 					for _, d := range h.Settings.Holidays {
 						fmt.Fprintf(w, "%s to %s  %s\n", d.First, d.Last, d.Name)
 					}
@@ -361,14 +369,18 @@ func (a *app) tellCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "tell nothing|who|what", Short: "Choose how much of a child's request may leave the home", Args: exactly("nothing, who or what"),
 		RunE: func(_ *cobra.Command, args []string) error {
+			done, ok := map[string]string{
+				"nothing": "Requests wait on the pages.", "who": "A parent is told who asks.", "what": "A parent is told who asks for what.",
+			}[args[0]]
+			if !ok {
+				return &usageError{fmt.Errorf("%q does not say what to tell; it is nothing, who or what", args[0])}
+			}
 			return a.change(func(h *household.Household) (string, error) {
 				tell := household.Tell(args[0])
 				if args[0] == "nothing" {
 					tell = household.TellNothing
 				}
-				return map[string]string{
-					"nothing": "Requests wait on the pages.", "who": "A parent is told who asks.", "what": "A parent is told who asks for what.",
-				}[args[0]], h.SetTell(tell)
+				return done, h.SetTell(tell)
 			})
 		},
 	}

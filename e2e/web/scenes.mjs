@@ -1,6 +1,6 @@
 // The pages and states that are looked at, and the tasks that are counted.
 const logo = '<svg viewBox="0 0 32 32"><path d="M2 28 12 8l6 10 4-6 8 16z" fill="#5a3fb0"/><circle cx="24" cy="7" r="4" fill="#e8b04a"/></svg>'
-const allTroubles = 'offline,starter,oldlists,storage,restored,clock,firewall'
+const allTroubles = 'offline,starter,nolists,oldlists,storage,restored,clock,firewall'
 
 const text = async (page, selector, want) => {
   await page.locator(selector).filter({ hasText: want }).first().waitFor({ timeout: 5000 })
