@@ -316,6 +316,24 @@ func TestForgottenPassphrase(t *testing.T) {
 	}
 }
 
+// TestVisitUndoesNothing: a page looked at before the server has noticed what the
+// command line wrote does not write the accounts back as they were.
+func TestVisitUndoesNothing(t *testing.T) {
+	s := newStage(t, nil)
+	parent := s.parent()
+	if err := web.Claim(s.vault, "", "quite another house"); err != nil {
+		t.Fatal(err)
+	}
+	want, _ := s.vault.Load()
+	s.passes(25 * time.Hour) // when it is next written down that a session is used
+	if w := parent.get("/settings"); w.Code != http.StatusSeeOther {
+		t.Errorf("who was signed in: %d", w.Code)
+	}
+	if got, _ := s.vault.Load(); !bytes.Equal(got, want) {
+		t.Error("the old passphrase is back")
+	}
+}
+
 // TestErasedElsewhere: the command line erases the family, and whoever was signed
 // in is no parent of the next one. The house is claimed anew.
 func TestErasedElsewhere(t *testing.T) {

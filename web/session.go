@@ -87,27 +87,37 @@ func (a *accounts) visit(token string, touch bool) (session, account, bool) {
 	id, now := tokenID(token), a.now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for i := range a.v.Sessions {
-		s := &a.v.Sessions[i]
-		if subtle.ConstantTimeCompare([]byte(s.ID), []byte(id)) != 1 || now.Sub(s.Seen) > sessionLife {
-			continue
+	s := a.v.session(id, now)
+	if s != nil && touch && now.Sub(s.Seen).Abs() > seenEvery { // before: the clock was set back
+		_ = a.reload() // what the command line has written meanwhile is not undone
+		if s = a.v.session(id, now); s != nil {
+			s.Seen = now
+			_ = a.save() // a later visit writes it again
 		}
-		if touch {
-			if now.Sub(s.fresh) < freshFor {
-				s.fresh = now
-			}
-			if now.Sub(s.Seen).Abs() > seenEvery { // before: the clock was set back
-				s.Seen = now
-				_ = a.save() // a later visit writes it again
-			}
-		}
-		for _, c := range a.v.Accounts {
-			if c.Name == s.Account {
-				return *s, c, true
-			}
+	}
+	if s == nil {
+		return session{}, account{}, false
+	}
+	if touch && now.Sub(s.fresh) < freshFor {
+		s.fresh = now
+	}
+	for _, c := range a.v.Accounts {
+		if c.Name == s.Account {
+			return *s, c, true
 		}
 	}
 	return session{}, account{}, false
+}
+
+// session finds the one of an ID, nil if it has ended.
+func (v *vaulted) session(id string, now time.Time) *session {
+	for i := range v.Sessions {
+		s := &v.Sessions[i]
+		if subtle.ConstantTimeCompare([]byte(s.ID), []byte(id)) == 1 && now.Sub(s.Seen) <= sessionLife {
+			return s
+		}
+	}
+	return nil
 }
 
 // refresh notes that the session's passphrase was given again.
