@@ -136,12 +136,7 @@ func newHome(t *testing.T) *home {
 // run runs a command line and fails the test with it.
 func (h *home) run(format string, args ...any) string {
 	h.t.Helper()
-	line := strings.Fields(fmt.Sprintf(format, args...))
-	out, err := exec.Command(line[0], line[1:]...).CombinedOutput()
-	if err != nil {
-		h.t.Fatalf("%s: %v\n%s", strings.Join(line, " "), err, out)
-	}
-	return string(out)
+	return netns.Run(h.t, format, args...)
 }
 
 // inside runs f in a namespace.

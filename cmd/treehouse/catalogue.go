@@ -132,40 +132,36 @@ func (a *app) catalogueUpdate() *cobra.Command {
 	return &cobra.Command{
 		Use: "update", Short: "Take what is new from lists.catalogue, now, and put it in force", Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			config, err := a.config()
-			if err != nil {
-				return err
-			}
-			l, err := a.openWorkshop(config)
-			if err != nil {
-				return err
-			}
-			if r := config.Lists.Catalogue; r.Path == "" && r.URL == "" {
-				return errNoCatalogue
-			}
-			result, err := l.UpdateCatalogue(cmd.Context(), blocklists.UpdateOptions{Force: true})
-			if err == nil {
-				err = result.Err
-			}
-			if err != nil {
-				return err
-			}
-			if err := a.buildForCatalogue(cmd.Context(), l, result.Outcome == blocklists.Updated); err != nil {
-				return err
-			}
-			e, err := l.Catalogue()
-			if err != nil {
-				return err
-			}
-			v := newCatalogueView(e, a.topicsOfRules(config))
-			v.Result = string(result.Outcome)
-			return a.print(v, func(w io.Writer) {
-				fmt.Fprintf(w, "%s (%d names new, %d gone)\n", result.Outcome, result.Report.Added, result.Report.Removed)
-				printRefused(w, result.Report)
-				a.printCatalogue(w, v)
-			})
+			return a.withLists(func(config *Config, l *blocklists.Library) error { return a.updateCatalogue(cmd.Context(), l, config) })
 		},
 	}
+}
+
+func (a *app) updateCatalogue(ctx context.Context, l *blocklists.Library, config *Config) error {
+	if r := config.Lists.Catalogue; r.Path == "" && r.URL == "" {
+		return errNoCatalogue
+	}
+	result, err := l.UpdateCatalogue(ctx, blocklists.UpdateOptions{Force: true})
+	if err == nil {
+		err = result.Err
+	}
+	if err != nil {
+		return err
+	}
+	if err := a.buildForCatalogue(ctx, l, result.Outcome == blocklists.Updated); err != nil {
+		return err
+	}
+	e, err := l.Catalogue()
+	if err != nil {
+		return err
+	}
+	v := newCatalogueView(e, a.topicsOfRules(config))
+	v.Result = string(result.Outcome)
+	return a.print(v, func(w io.Writer) {
+		fmt.Fprintf(w, "%s (%d names new, %d gone)\n", result.Outcome, result.Report.Added, result.Report.Removed)
+		printRefused(w, result.Report)
+		a.printCatalogue(w, v)
+	})
 }
 
 // buildForCatalogue compiles the lists if there is something new, or if they were

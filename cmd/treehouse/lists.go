@@ -76,16 +76,10 @@ func (a *app) listsUpdate() *cobra.Command {
 news, and fetch what is new. A source that was asked within the last minute is
 left alone. What is there already is not fetched again, unless --force says so.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			config, err := a.config()
-			if err != nil {
-				return err
-			}
-			l, err := a.openWorkshop(config)
-			if err != nil {
-				return err
-			}
 			opt.Now = !scheduled
-			return a.update(cmd.Context(), l, config, args, opt)
+			return a.withLists(func(config *Config, l *blocklists.Library) error {
+				return a.update(cmd.Context(), l, config, args, opt)
+			})
 		},
 	}
 	c.Flags().BoolVar(&scheduled, "scheduled", false, "only the sources whose time has come, as treehouse serve does it")
@@ -314,6 +308,11 @@ func howMany(n int, thing string) string {
 }
 
 func (a *app) withLibrary(fn func(l *blocklists.Library) error) error {
+	return a.withLists(func(_ *Config, l *blocklists.Library) error { return fn(l) })
+}
+
+// withLists is withLibrary for what the configuration has a part in.
+func (a *app) withLists(fn func(c *Config, l *blocklists.Library) error) error {
 	c, err := a.config()
 	if err != nil {
 		return err
@@ -322,7 +321,7 @@ func (a *app) withLibrary(fn func(l *blocklists.Library) error) error {
 	if err != nil {
 		return err
 	}
-	return fn(l)
+	return fn(c, l)
 }
 
 // build compiles the snapshot and reports what led to it.

@@ -171,12 +171,7 @@ func newNetwork(t *testing.T) *network {
 // run runs a command line and fails the test with it.
 func (n *network) run(format string, args ...any) string {
 	n.t.Helper()
-	line := strings.Fields(fmt.Sprintf(format, args...))
-	out, err := exec.Command(line[0], line[1:]...).CombinedOutput()
-	if err != nil {
-		n.t.Fatalf("%s: %v\n%s", strings.Join(line, " "), err, out)
-	}
-	return string(out)
+	return netns.Run(n.t, format, args...)
 }
 
 // say runs a subcommand of Treehouse, as a parent on the router would.

@@ -3,7 +3,10 @@ package netns
 
 import (
 	"fmt"
+	"os/exec"
 	"runtime"
+	"strings"
+	"testing"
 
 	"golang.org/x/sys/unix"
 )
@@ -30,4 +33,16 @@ func Inside(name string, f func()) error {
 		return fmt.Errorf("entering %s: %w", name, err)
 	}
 	return nil
+}
+
+// Run runs a command line, whose words have no spaces in them, gives what it
+// printed, and fails the test with it.
+func Run(t testing.TB, format string, args ...any) string {
+	t.Helper()
+	line := strings.Fields(fmt.Sprintf(format, args...))
+	out, err := exec.Command(line[0], line[1:]...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", strings.Join(line, " "), err, out)
+	}
+	return string(out)
 }
